@@ -1,0 +1,161 @@
+/**
+ * The config, checked and named: which collections there are, what each is made of, and which sources feed it. Every
+ * mistake is found before anything starts, with its path and the nearest known name.
+ */
+import { Context, SchemaAST } from "effect"
+
+import { type Problem, problemsOf } from "./Catalog/Problems.ts"
+import { type Collection, familyOf } from "./Collection.ts"
+import {
+  type Config,
+  decimalIdentifier,
+  type Derived,
+  type Polled,
+  type RowSchema,
+  type Source,
+  type SourceOptions
+} from "./Config.ts"
+
+/** A collection or a whole family (`order`, whose `template` is `{id}`) as the config declares it. */
+export interface Declared {
+  /** `pools`, or `order` for a family. */
+  readonly name: string
+  readonly family: boolean
+  /** Of a family, with the name of no member. */
+  readonly collection: Collection
+  readonly row: RowSchema
+  readonly made: Polled | Derived
+  /** Names of the collections a derived one is made from, as it calls them. */
+  readonly inputs: ReadonlyMap<string, string>
+  /** Names of the sources that feed it, directly or through its inputs. */
+  readonly sources: ReadonlyArray<string>
+  /** Whether the daemon is ready only once this has rows. */
+  readonly required: boolean
+}
+
+export interface NamedSource {
+  /** The name of the first collection that reads it. */
+  readonly name: string
+  readonly family: boolean
+  readonly options: SourceOptions
+  /** Polled collections that read it directly. */
+  readonly collections: ReadonlyArray<string>
+  /** Fields declared decimal in any of them, by the name they have in the body. */
+  readonly decimals: ReadonlySet<string>
+}
+
+export class Catalog extends Context.Service<
+  Catalog,
+  {
+    /** In topological order: inputs before what is derived from them. */
+    readonly declared: ReadonlyMap<string, Declared>
+    readonly sources: ReadonlyMap<string, NamedSource>
+  }
+>()("ratecast/Catalog") {}
+
+/** What declares a collection of this name: itself, or the family it is a member of. */
+export const declares = (catalog: Catalog["Service"], name: string): Declared | undefined => {
+  const family = familyOf(name)
+  if (family === undefined) {
+    const found = catalog.declared.get(name)
+    return found?.family === false ? found : undefined
+  }
+  const found = catalog.declared.get(family.family)
+  return found?.family === true && family.id !== "" ? found : undefined
+}
+
+/** The names of the polls behind a collection: for a member of a family, its own. */
+export const sourcesOf = (catalog: Catalog["Service"], name: string): ReadonlyArray<string> => {
+  const found = declares(catalog, name)
+  if (found === undefined) return []
+  return found.family ? [name] : found.sources
+}
+
+export type { Problem }
+
+/** Either a catalog, or everything that is wrong with the config. */
+export const makeCatalog = (config: Config): Catalog["Service"] | ReadonlyArray<Problem> => {
+  const problems = problemsOf(config)
+  if (problems.length > 0) return problems
+  const { collections } = config
+  const names = new Map<Polled | Derived, string>(
+    Object.entries(collections).map(([name, made]) => [made, name])
+  )
+  const sources = nameSources(collections)
+  const declared = new Map<string, Declared>()
+  // Collections are values that refer to each other, so there can be no circle; depth first is topological order.
+  const declare = (name: string): Declared => {
+    const [own] = name.split(":") as [string]
+    const existing = declared.get(own)
+    if (existing !== undefined) return existing
+    const made = collections[name]!
+    const inputs = new Map<string, string>()
+    const fed: Array<string> = []
+    let required = !name.includes(":")
+    if (made._tag === "Derived") {
+      for (const [alias, input] of Object.entries(made.options.from as Record<string, Polled>)) {
+        const declaredInput = declare(names.get(input)!)
+        inputs.set(alias, declaredInput.name)
+        fed.push(...declaredInput.sources)
+        required &&= declaredInput.required
+      }
+    } else {
+      required &&= made.options.required !== false
+      fed.push(sources.find(({ source }) => source === made.options.source)!.named.name)
+    }
+    const result: Declared = {
+      name: own,
+      family: name.includes(":"),
+      collection: {
+        name: own,
+        kind: made._tag === "Polled" ? "polled" : "derived",
+        key: made.options.key as string,
+        fields: Object.keys(made.options.row.fields),
+        fixed: new Set<string>(made.options.fixed as ReadonlyArray<string> | undefined)
+      },
+      row: made.options.row,
+      made,
+      inputs,
+      sources: [...new Set(fed)],
+      required
+    }
+    declared.set(own, result)
+    return result
+  }
+  for (const name of Object.keys(collections)) declare(name)
+  return { declared, sources: new Map(sources.map(({ named }) => [named.name, named])) }
+}
+
+const nameSources = (
+  collections: Config["collections"]
+): ReadonlyArray<{ readonly source: Source; readonly named: NamedSource }> => {
+  const sources = new Map<
+    Source,
+    { name: string; family: boolean; collections: Array<string>; decimals: Set<string> }
+  >()
+  for (const [name, made] of Object.entries(collections)) {
+    if (made._tag !== "Polled") continue
+    const [own] = name.split(":") as [string]
+    const found = sources.get(made.options.source) ?? {
+      name: own,
+      family: name.includes(":"),
+      collections: [],
+      decimals: new Set()
+    }
+    found.collections.push(own)
+    for (const decimal of decimalsOf(made.options.row.ast)) found.decimals.add(decimal)
+    sources.set(made.options.source, found)
+  }
+  return [...sources].map(([source, named]) => ({ source, named: { ...named, options: source.options } }))
+}
+
+/** Names of the fields that are declared decimal, at any depth; of an array, the name of the field that holds it. */
+const decimalsOf = (ast: SchemaAST.AST, name?: string): ReadonlyArray<string> => {
+  if (SchemaAST.resolveIdentifier(ast) === decimalIdentifier) return name === undefined ? [] : [name]
+  if (SchemaAST.isObjects(ast))
+    return ast.propertySignatures.flatMap((property) => decimalsOf(property.type, String(property.name)))
+  if (SchemaAST.isArrays(ast))
+    return [...ast.elements, ...ast.rest].flatMap((element) => decimalsOf(element, name))
+  if (SchemaAST.isUnion(ast)) return ast.types.flatMap((member) => decimalsOf(member, name))
+  return []
+}

@@ -1,0 +1,92 @@
+/**
+ * The vocabulary: what a collection is and what can happen to one. Every other module speaks these types.
+ *
+ * A row is committed once and never assigned into again, so it may be shared freely.
+ */
+
+export type Json = null | boolean | number | string | ReadonlyArray<Json> | { readonly [name: string]: Json }
+
+/** One row: JSON values by field name. */
+export type Row = { readonly [field: string]: Json }
+
+/** The rows of one collection by key, read-only, in order of birth. */
+export interface Rows<A = Row> extends Iterable<readonly [key: string, row: A]> {
+  readonly size: number
+  get(key: string): A | undefined
+  has(key: string): boolean
+  keys(): Iterable<string>
+}
+
+/** What a collection looks like to everybody downstream of the config. */
+export interface Collection {
+  /** `pools`, or for a member of a family `order:17`. */
+  readonly name: string
+  readonly kind: "polled" | "derived"
+  /** The field that holds the key. */
+  readonly key: string
+  /** Every field a row may have; other names from an upstream are dropped, or each new name would grow every row. */
+  readonly fields: ReadonlyArray<string>
+  /** Fields that hardly ever change: only these may stand in `where`. */
+  readonly fixed: ReadonlySet<string>
+}
+
+export type ErrorCode =
+  | "upstream_unreachable"
+  | "upstream_timeout"
+  | "upstream_status"
+  | "upstream_shape"
+  | "upstream_shrunk"
+  | "upstream_empty"
+  | "upstream_too_large"
+  | "upstream_not_json"
+
+/** `loading`: no poll has succeeded yet. `stale`: the last poll failed after its retries. */
+export interface Health {
+  readonly state: "loading" | "live" | "stale"
+  readonly error?: { readonly code: ErrorCode; readonly detail: string } | undefined
+}
+
+export const sameHealth = (a: Health, b: Health): boolean =>
+  a.state === b.state && a.error?.code === b.error?.code
+
+/** A row that lives on with other values: the whole next row, and the names of the fields that differ. */
+export interface Edit {
+  readonly row: Row
+  readonly fields: ReadonlyArray<string>
+}
+
+/** What one commit does to one collection. A key stands in at most one of `put`, `set`, `remove`, `evict`. */
+export interface Delta {
+  readonly put: ReadonlyMap<string, Row>
+  readonly set: ReadonlyMap<string, Edit>
+  readonly remove: ReadonlyArray<string>
+  /** Rows that leave the retained window: history now, not deleted. */
+  readonly evict: ReadonlyArray<string>
+  readonly health?: Health | undefined
+}
+
+/** Everything that one cause changes, in all collections at once. */
+export interface Commit {
+  /** ms since 1970 */
+  readonly at: number
+  readonly deltas: ReadonlyMap<string, Delta>
+  /** When the upstream of a collection last answered well, ms since 1970. Not versioned: a quiet poll is no commit. */
+  readonly asOf: ReadonlyMap<string, number>
+}
+
+/**
+ * A field of a row, or `undefined` where the row does not have it. A plain read is not enough: every object inherits
+ * `constructor` and the like, and no JSON value is a function or the prototype itself.
+ */
+export const field = (row: Row, name: string): Json | undefined => {
+  const value: unknown = row[name]
+  return value === undefined || typeof value === "function" || value === Object.prototype
+    ? undefined
+    : (value as Json)
+}
+
+/** The family of a member's name and its id: `order:17` is `17` of `order`. */
+export const familyOf = (name: string): { readonly family: string; readonly id: string } | undefined => {
+  const colon = name.indexOf(":")
+  return colon === -1 ? undefined : { family: name.slice(0, colon), id: name.slice(colon + 1) }
+}

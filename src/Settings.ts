@@ -1,0 +1,71 @@
+/** Every knob of a deployment: environment variables, read once at the start. What is polled stands in the config file. */
+import { Config, Context, type Effect, Layer, Option } from "effect"
+
+const list = (text: string): ReadonlyArray<string> =>
+  text
+    .split(",")
+    .map((item) => item.trim())
+    .filter((item) => item !== "")
+
+const basePath = (text: string): string => {
+  const path = text.replace(/^\/*/, "/").replace(/\/+$/, "")
+  return path === "/" ? "" : path
+}
+
+const levels = { trace: "Trace", debug: "Debug", info: "Info", warn: "Warn", error: "Error" } as const
+
+const settings = Config.all({
+  host: Config.String("HOST").pipe(Config.withDefault("127.0.0.1")),
+  port: Config.Port("PORT").pipe(Config.withDefault(8080)),
+  /** Everything stands under this path, for life behind a proxy: `/live`, or nothing. */
+  basePath: Config.String("BASE_PATH").pipe(Config.withDefault(""), Config.map(basePath)),
+  /** Pages of these origins may read across origins and open WebSockets; `*` for all, without credentials. */
+  origins: Config.String("ORIGINS").pipe(
+    Config.withDefault(""),
+    Config.map((text): ReadonlySet<string> => new Set(list(text)))
+  ),
+  /** PEM files; with both the daemon speaks TLS, HTTP/2 and HTTP/1.1. */
+  tlsKeyFile: Config.option(Config.String("TLS_KEY_FILE")),
+  tlsCertFile: Config.option(Config.String("TLS_CERT_FILE")),
+  /** Where metrics and docs are, once HOST is not loopback. */
+  adminHost: Config.String("ADMIN_HOST").pipe(Config.withDefault("127.0.0.1")),
+  adminPort: Config.Port("ADMIN_PORT").pipe(Config.withDefault(9090)),
+  /** A folder whose files are served at `/`. */
+  page: Config.option(Config.String("PAGE")),
+  logFormat: Config.option(Config.Literals(["json", "pretty"], "LOG_FORMAT")),
+  logLevel: Config.Literals(["trace", "debug", "info", "warn", "error"], "LOG_LEVEL").pipe(
+    Config.withDefault("info"),
+    Config.map((level) => levels[level])
+  )
+})
+
+const isLoopback = (host: string): boolean =>
+  host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host)
+
+export class Settings extends Context.Service<Settings, Effect.Success<typeof settings>>()(
+  "ratecast/Settings"
+) {
+  static readonly layer = Layer.effect(Settings, settings)
+}
+
+/** Metrics and docs are for operators: on the main listener only while nobody else can reach it. */
+export const hasAdminListener = ({ host }: Settings["Service"]): boolean => !isLoopback(host)
+
+export interface Tls {
+  readonly keyFile: string
+  readonly certFile: string
+}
+
+export const tlsOf = ({ tlsCertFile, tlsKeyFile }: Settings["Service"]): Tls | undefined =>
+  Option.isSome(tlsCertFile) && Option.isSome(tlsKeyFile)
+    ? { keyFile: tlsKeyFile.value, certFile: tlsCertFile.value }
+    : undefined
+
+/** What is wrong with settings that are each right alone. */
+export const contradiction = ({ tlsCertFile, tlsKeyFile }: Settings["Service"]): string | undefined => {
+  if (Option.isSome(tlsKeyFile) === Option.isSome(tlsCertFile)) return undefined
+  const [given, missing] = Option.isSome(tlsKeyFile)
+    ? ["TLS_KEY_FILE", "TLS_CERT_FILE"]
+    : ["TLS_CERT_FILE", "TLS_KEY_FILE"]
+  return `${given} is set and ${missing} is not; TLS needs both, plain HTTP neither`
+}
