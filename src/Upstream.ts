@@ -1,0 +1,146 @@
+/**
+ * Upstream: where rows come from, how often, and what if it fails. The only module that talks outward.
+ *
+ * Every source is polled by one fiber of its own, whether one collection reads it or ten; what the polls say goes
+ * through one PubSub, in the order in which it came.
+ */
+import { Clock, Context, Deferred, Effect, FiberMap, Layer, PubSub, type Scope } from "effect"
+import { HttpClient } from "effect/http"
+
+import { Catalog, sourcesOf } from "./Catalog.ts"
+import { familyOf } from "./Collection.ts"
+import { Demands } from "./Upstream/Demand.ts"
+import { makePoll } from "./Upstream/Poll.ts"
+import { makePoller, type Poller, type Reading, type Refreshed } from "./Upstream/Poller.ts"
+
+export { PollFailed } from "./Upstream/Failure.ts"
+export type { Outcome, Reading, Refreshed } from "./Upstream/Poller.ts"
+
+/** Readings that wait for the engine. A full one holds the pollers, which is what should happen. */
+const readingsWaiting = 64
+/** Requests that come by wake a source at most this often, ms. */
+const wakeEvery = 1_000
+/** Members of one family that are polled at once, where the source does not say. */
+const defaultMaxMembers = 1_000
+
+export class Upstream extends Context.Service<
+  Upstream,
+  {
+    readonly readings: Effect.Effect<PubSub.Subscription<Reading>, never, Scope.Scope>
+    /** Starts polling: nothing may be lost before the engine listens. */
+    readonly start: Effect.Effect<void>
+    /** Whether one more collection may be read: the members of a family that are polled at once are bounded. */
+    readonly admits: (collection: string) => boolean
+    /** Somebody came to read and stays, until `leave`. */
+    readonly enter: (collections: Iterable<string>) => void
+    readonly leave: (collections: Iterable<string>) => void
+    /** Somebody came by to read. */
+    readonly touch: (collections: Iterable<string>) => void
+    /** Polls what this collection is made of now; see `Poller.refresh`. */
+    readonly refresh: (collection: string) => Effect.Effect<Refreshed>
+  }
+>()("ratecast/Upstream") {
+  static readonly layer = Layer.effect(
+    Upstream,
+    Effect.gen(function* () {
+      const catalog = yield* Catalog
+      const client = yield* HttpClient.HttpClient
+      const clock = yield* Clock.Clock
+      const readings = yield* Effect.acquireRelease(PubSub.bounded<Reading>(readingsWaiting), PubSub.shutdown)
+      const fibers = yield* FiberMap.make<string>()
+      const pollers = new Map<string, Poller>()
+      const demands = new Demands()
+      const run = yield* FiberMap.runtime(fibers)()
+
+      const polling = Effect.fnUntraced(function* (name: string) {
+        const member = familyOf(name)
+        const poller = yield* makePoller({
+          name,
+          source: catalog.sources.get(member?.family ?? name)!,
+          poll: makePoll(client, catalog.sources.get(member?.family ?? name)!, member?.id),
+          demand: () => demands.of(name),
+          publish: (reading) => PubSub.publish(readings, reading)
+        })
+        pollers.set(name, poller)
+        yield* poller.run
+      }, Effect.scoped)
+
+      const start = (name: string): void => {
+        if (pollers.has(name)) return
+        run(
+          name,
+          familyOf(name) === undefined ? polling(name) : polling(name).pipe(Effect.andThen(retire(name)))
+        )
+      }
+
+      /** Nobody reads this member any more: its rows may go, and whoever comes later finds it as it was at first. */
+      const retire = Effect.fnUntraced(function* (name: string) {
+        pollers.delete(name)
+        demands.forget(name)
+        const at = yield* Clock.currentTimeMillis
+        yield* PubSub.publish(readings, {
+          source: name,
+          at,
+          outcome: { _tag: "Idle" },
+          settled: Deferred.makeUnsafe<boolean>()
+        })
+        // Somebody came while it was being given up.
+        if (demands.of(name).readers > 0) start(name)
+      })
+
+      const polls = function* (collections: Iterable<string>): Generator<string> {
+        for (const collection of collections) yield* sourcesOf(catalog, collection)
+      }
+
+      const enter = (collections: Iterable<string>, readers: number) => {
+        const now = clock.currentTimeMillisUnsafe()
+        for (const name of new Set(polls(collections))) {
+          const before = demands.of(name)
+          demands.add(name, readers, now)
+          if (familyOf(name) !== undefined) start(name)
+          if (before.readers === 0 && now - before.touchedAt >= wakeEvery) pollers.get(name)?.wake()
+        }
+      }
+
+      const leave = (collections: Iterable<string>) => {
+        const now = clock.currentTimeMillisUnsafe()
+        for (const name of new Set(polls(collections))) demands.add(name, -1, now)
+      }
+
+      const membersOf = (family: string) => {
+        let members = 0
+        for (const name of pollers.keys()) if (familyOf(name)?.family === family) members++
+        return members
+      }
+
+      const refresh = Effect.fn("Upstream.refresh")(function* (collection: string) {
+        enter([collection], 0)
+        const found = sourcesOf(catalog, collection).flatMap((name) => pollers.get(name) ?? [])
+        const refreshed = yield* Effect.forEach(found, (poller) => poller.refresh, {
+          concurrency: "unbounded"
+        })
+        return {
+          refreshed: refreshed.some((each) => each.refreshed),
+          ok: refreshed.every((each) => each.ok),
+          retryAfterMs: Math.max(0, ...refreshed.map((each) => each.retryAfterMs))
+        }
+      })
+
+      return Upstream.of({
+        readings: PubSub.subscribe(readings),
+        start: Effect.sync(() => {
+          for (const source of catalog.sources.values()) if (!source.family) start(source.name)
+        }),
+        admits: (collection) => {
+          const family = familyOf(collection)?.family
+          if (family === undefined || pollers.has(collection)) return true
+          return membersOf(family) < (catalog.sources.get(family)?.options.maxMembers ?? defaultMaxMembers)
+        },
+        enter: (collections) => enter(collections, 1),
+        leave,
+        touch: (collections) => enter(collections, 0),
+        refresh
+      })
+    })
+  )
+}

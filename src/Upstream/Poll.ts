@@ -1,0 +1,173 @@
+/**
+ * One poll of one source: every URL, every page, retries inside the tick. What it keeps between polls is what makes the
+ * next one cheaper: validators and the hash of the last body, so that an unchanged answer is not parsed again.
+ */
+import { createHash } from "node:crypto"
+
+import { Duration, Effect, Redacted, Schedule } from "effect"
+import { HttpClient } from "effect/http"
+
+import type { NamedSource } from "../Catalog.ts"
+import type { Headers, Pages, SourceOptions } from "../Config.ts"
+import { noHeaders, notJson, type PollFailed, timedOut, tooManyPages } from "./Failure.ts"
+import { exchange, type Request, textOf, type Validators } from "./Fetch.ts"
+import { losesDigits, needsExact, type Parsed, parseExact } from "./Json.ts"
+import { firstPage, nextPage, pageRequest } from "./Page.ts"
+
+export type Polled =
+  /** The same as the last poll, as the upstream says or by the bytes. */
+  | { readonly _tag: "Unchanged" }
+  | {
+      readonly _tag: "Bodies"
+      readonly bodies: ReadonlyArray<unknown>
+      /** Fields whose numbers no double can hold. */
+      readonly inexact: ReadonlySet<string>
+      /** Of all bodies, unpacked, in characters. */
+      readonly size: number
+    }
+
+/** One body, or one page of it. */
+interface Part extends Parsed {
+  readonly size: number
+}
+
+const defaults = { timeout: Duration.seconds(10), retries: 2, maxBytes: 32 * 1024 * 1024, maxPages: 100 }
+
+/** Bodies between two looks for digits that get lost: a look costs a fifth of a parse. */
+const lookEvery = 100
+
+export const makePoll = (
+  client: HttpClient.HttpClient,
+  source: NamedSource,
+  /** The member of a family, in place of `{id}`. */
+  id: string | undefined
+): Effect.Effect<Polled, PollFailed> => {
+  const { options } = source
+  const urls = urlsOf(options, id)
+  const timeout = options.timeout === undefined ? defaults.timeout : Duration.fromInputUnsafe(options.timeout)
+  const maxBytes = options.maxBytes ?? defaults.maxBytes
+  const arriveAsNumbers = needsExact(source.decimals)
+  // Only a GET may be conditional: to a POST a server answers 412 (RFC 9110, 13.2.2).
+  const isConditional = urls.length === 1 && options.pages === undefined && options.method !== "POST"
+  let validators: Validators | undefined
+  let lastHash: string | undefined
+  let bodiesParsed = 0
+
+  const request = (url: string, headers: Request["headers"]): Request => ({
+    method: options.method ?? "GET",
+    url,
+    headers,
+    body: options.body,
+    validators: isConditional ? validators : undefined,
+    maxBytes,
+    redirects: options.redirects ?? "none"
+  })
+
+  const parse = (text: string): Effect.Effect<Part, PollFailed> =>
+    Effect.try({
+      try: () => {
+        const look = bodiesParsed++ % lookEvery === 0
+        const size = text.length
+        return arriveAsNumbers(text) || (look && losesDigits(text))
+          ? { ...parseExact(text, source.decimals), size }
+          : { value: JSON.parse(text) as unknown, inexact: new Set<string>(), size }
+      },
+      catch: notJson
+    })
+
+  /** One attempt. The state between polls changes only when all of it has succeeded. */
+  const attempt = Effect.fnUntraced(function* (): Effect.fn.Return<Polled, PollFailed> {
+    const headers = yield* headersOf(options.headers, client)
+    if (options.pages !== undefined) return yield* readPages(options.pages, headers)
+    const answers = yield* Effect.forEach(urls, (url) => exchange(client, request(url, headers)), {
+      concurrency: 4
+    })
+    const bodies = answers.filter((answer) => answer._tag === "Body")
+    const hash = bodies.map((body) => body.hash).join()
+    if (bodies.length === 0 || hash === lastHash) {
+      if (bodies[0] !== undefined) validators = bodies[0].validators
+      return { _tag: "Unchanged" }
+    }
+    const parsed: Array<Part> = []
+    for (const { bytes, encoding } of bodies) {
+      parsed.push(yield* parse(yield* textOf(bytes, encoding, maxBytes - sizeOf(parsed))))
+    }
+    validators = bodies[0]!.validators
+    lastHash = hash
+    return together(parsed)
+  })
+
+  const readPages = Effect.fnUntraced(function* (
+    pages: Pages,
+    headers: Request["headers"]
+  ): Effect.fn.Return<Polled, PollFailed> {
+    const hash = createHash("sha1")
+    const parsed: Array<Part> = []
+    let position = firstPage(pages)
+    for (;;) {
+      if (parsed.length === (pages.max ?? defaults.maxPages)) return yield* tooManyPages(parsed.length)
+      const answer = yield* exchange(client, pageRequest(request(urls[0]!, headers), pages, position))
+      if (answer._tag === "NotModified") return yield* notJson("304 for a page")
+      hash.update(answer.hash)
+      parsed.push(yield* parse(yield* textOf(answer.bytes, answer.encoding, maxBytes - sizeOf(parsed))))
+      position = yield* nextPage(pages, parsed.at(-1)!.value, position, options.rows)
+      if (position === undefined) break
+    }
+    const digest = hash.digest("base64")
+    if (digest === lastHash) return { _tag: "Unchanged" }
+    lastHash = digest
+    return together(parsed)
+  })
+
+  return attempt().pipe(
+    Effect.timeoutOrElse({ duration: timeout, orElse: () => timedOut(timeout) }),
+    Effect.retry(($) =>
+      $(backoff).pipe(
+        Schedule.upTo({ times: options.retries ?? defaults.retries }),
+        Schedule.while(({ input }) => input.retryable)
+      )
+    )
+  )
+}
+
+// min() takes the faster delay, so `spaced` is the cap on the exponential.
+const backoff = Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("2 seconds")]).pipe(
+  Schedule.jittered
+)
+
+const sizeOf = (parts: ReadonlyArray<Part>): number => parts.reduce((sum, { size }) => sum + size, 0)
+
+const together = (parts: ReadonlyArray<Part>): Polled => ({
+  _tag: "Bodies",
+  bodies: parts.map(({ value }) => value),
+  inexact: new Set(parts.flatMap(({ inexact }) => [...inexact])),
+  size: sizeOf(parts)
+})
+
+const urlsOf = (options: SourceOptions, id: string | undefined): ReadonlyArray<string> => {
+  const urls = typeof options.url === "string" ? [options.url] : options.url
+  return id === undefined
+    ? urls
+    : urls.map((url) => url.replaceAll(/\{[A-Za-z]+\}/g, () => encodeURIComponent(id)))
+}
+
+const headersOf = (
+  headers: SourceOptions["headers"],
+  client: HttpClient.HttpClient
+): Effect.Effect<Request["headers"], PollFailed> => {
+  if (headers === undefined) return Effect.succeed({})
+  if (!Effect.isEffect(headers)) return Effect.succeed(revealed(headers))
+  return headers.pipe(
+    Effect.provideService(HttpClient.HttpClient, client),
+    Effect.mapError(noHeaders),
+    Effect.map(revealed)
+  )
+}
+
+const revealed = (headers: Headers): Request["headers"] =>
+  Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [
+      name,
+      Redacted.isRedacted(value) ? Redacted.value(value) : value
+    ])
+  )

@@ -1,0 +1,232 @@
+/**
+ * The life of one source: when it is polled. One poll at a time, always; slower while nobody reads; less while it fails.
+ * A Schedule decides the ticks, a latch wakes it between them.
+ */
+import { Clock, Deferred, Duration, Effect, Exit, Latch, Metric, Random, Schedule, type Scope } from "effect"
+import { CircuitBreaker } from "effect/persistence"
+
+import type { NamedSource } from "../Catalog.ts"
+import type { Demand } from "./Demand.ts"
+import { broken, type PollFailed } from "./Failure.ts"
+import type { Polled } from "./Poll.ts"
+
+/** What one poll said. */
+export type Outcome =
+  | Polled
+  | { readonly _tag: "Failed"; readonly failure: PollFailed }
+  /** Of a member of a family: nobody reads it any more, its rows may go. */
+  | { readonly _tag: "Idle" }
+
+export interface Reading {
+  /** `pools`, or a member of a family: `order:17`. */
+  readonly source: string
+  readonly at: number
+  readonly outcome: Outcome
+  /** Done when what this reading caused is committed: whether it counted. */
+  readonly settled: Deferred.Deferred<boolean>
+}
+
+const polls = Metric.counter("upstream_polls_total", {
+  description: "Polls by source and outcome: changed, unchanged, or the code of the failure",
+  incremental: true
+})
+const pollSeconds = Metric.histogram("upstream_poll_seconds", {
+  description: "Time of one poll, retries included",
+  boundaries: [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30]
+})
+const bodySize = Metric.gauge("upstream_body_size", {
+  description:
+    "Size of the last answer that was read, unpacked, in characters: what every client would fetch by itself"
+})
+const rejected = Metric.counter("upstream_polls_rejected_total", {
+  description: "Polls not made because the circuit breaker of the source is open",
+  incremental: true
+})
+
+/** Readers who only came by keep a source awake for this long, ms, and at least for two polls. */
+const linger = 30_000
+const defaultEvery = 10_000
+
+const ms = (input: Duration.Input | undefined, otherwise: number) =>
+  input === undefined ? otherwise : Duration.toMillis(Duration.fromInputUnsafe(input))
+
+/** Times of a source, ms. */
+export const timesOf = ({ options }: NamedSource) => {
+  const every = ms(options.every, defaultEvery)
+  return {
+    every,
+    // A schedule of its own is not second-guessed: it slows down only where that is asked for.
+    idleEvery: ms(options.idleEvery, options.schedule === undefined ? 6 * every : 0),
+    refreshEvery: ms(options.refreshEvery, 1_000),
+    forgetAfter: ms(options.forgetAfter, 60_000),
+    /** The longest time without a poll while it fails: short enough to see a recovery soon, long enough to let it breathe. */
+    maxOpen: Math.min(Math.max(3 * every, 5_000), 60_000)
+  }
+}
+
+export interface Refreshed {
+  /** Whether something was fetched. */
+  readonly refreshed: boolean
+  /** Whether what is held now is what the upstream says. */
+  readonly ok: boolean
+  readonly retryAfterMs: number
+}
+
+export interface Poller {
+  /** Polls until it is interrupted; of a member of a family, until nobody has read it for a while. */
+  readonly run: Effect.Effect<void>
+  /** Something changed that may make a poll due: somebody came to read. */
+  readonly wake: () => void
+  /** Joins the poll that runs, or starts one, at most once in `refreshEvery`. Waits for its commit. */
+  readonly refresh: Effect.Effect<Refreshed>
+}
+
+/** A poll that was made, and when what it caused is committed; `undefined` where the breaker did not let it through. */
+type Finished = { readonly settled: Deferred.Deferred<boolean> } | undefined
+
+export const makePoller = Effect.fnUntraced(function* (options: {
+  readonly name: string
+  readonly source: NamedSource
+  readonly poll: Effect.Effect<Polled, PollFailed>
+  readonly demand: () => Demand
+  readonly publish: (reading: Reading) => Effect.Effect<void>
+}): Effect.fn.Return<Poller, never, Scope.Scope> {
+  const { demand, name, poll, publish, source } = options
+  const times = timesOf(source)
+  const attributes = { source: source.name }
+  const latch = Latch.makeUnsafe(false)
+  const breaker = yield* CircuitBreaker.make({
+    tripPolicy: CircuitBreaker.consecutive(5),
+    openDuration: Schedule.min([
+      Schedule.exponential(Math.max(times.every, 1_000)),
+      Schedule.spaced(times.maxOpen)
+    ]),
+    maxOpenDuration: "15 minutes"
+  }).pipe(Effect.provide(CircuitBreaker.layerStoreMemory()))
+
+  /** From the moment a poll is wanted until it is over. */
+  let running: Deferred.Deferred<Finished> | undefined
+  let startedAt = -Infinity
+  let notBefore = -Infinity
+  let forced = false
+  /** Of the last poll; the breaker's refusal counts as one that did not. */
+  let settledLast: Deferred.Deferred<boolean> = Deferred.makeUnsafe()
+
+  const isRead = (now: number) => {
+    const { readers, touchedAt } = demand()
+    return readers > 0 || now - touchedAt < Math.max(linger, 2 * times.every)
+  }
+
+  /** `undefined`: the breaker did not let the poll through. */
+  const guarded: Effect.Effect<Outcome | undefined> = poll.pipe(
+    // A poller that dies would leave its collections stale for ever, and nobody would know why.
+    Effect.catchDefect((defect) =>
+      Effect.logError("a poll broke", defect).pipe(
+        Effect.annotateLogs({ source: name }),
+        Effect.andThen(broken(defect))
+      )
+    ),
+    (whole) => breaker.execute(whole, { key: name, classify: classified }),
+    Effect.catchTags({
+      PollFailed: (failure) => Effect.succeed({ _tag: "Failed", failure } as const),
+      CircuitBreakerError: () => Effect.succeed(undefined)
+    })
+  )
+
+  const once = Effect.gen(function* () {
+    const finished = (running ??= Deferred.makeUnsafe<Finished>())
+    forced = false
+    startedAt = yield* Clock.currentTimeMillis
+    const outcome = yield* guarded
+    const at = yield* Clock.currentTimeMillis
+    running = undefined
+    if (outcome === undefined) {
+      settledLast = Deferred.makeUnsafe()
+      yield* Deferred.succeed(settledLast, false)
+      yield* Metric.update(Metric.withAttributes(rejected, attributes), 1)
+      yield* Deferred.succeed(finished, undefined)
+      return
+    }
+    const label =
+      outcome._tag === "Failed" ? outcome.failure.code : outcome._tag === "Bodies" ? "changed" : "unchanged"
+    yield* Metric.update(Metric.withAttributes(polls, { ...attributes, outcome: label }), 1)
+    yield* Metric.update(Metric.withAttributes(pollSeconds, attributes), (at - startedAt) / 1000)
+    if (outcome._tag === "Bodies")
+      yield* Metric.update(Metric.withAttributes(bodySize, attributes), outcome.size)
+    if (outcome._tag === "Failed") {
+      notBefore = at + (outcome.failure.retryAfterMs ?? 0)
+      yield* Effect.logDebug("poll failed", outcome.failure).pipe(Effect.annotateLogs({ source: name }))
+    }
+    const settled = Deferred.makeUnsafe<boolean>()
+    yield* publish({ source: name, at, outcome, settled })
+    settledLast = settled
+    yield* Deferred.succeed(finished, { settled })
+  })
+
+  const { schedule } = source.options
+  const ticks = Schedule.toStep(schedule ?? Schedule.fixed(times.every))
+  // Sources that start together shall not poll together for ever: the second poll falls into a phase of its own.
+  const phase = schedule === undefined ? Math.floor((yield* Random.next) * (times.every / 2)) : 0
+
+  const run = Effect.gen(function* () {
+    let tick = yield* ticks
+    let late = phase
+    for (;;) {
+      yield* once
+      const finishedAt = yield* Clock.currentTimeMillis
+      const idle = times.idleEvery > 0 && !isRead(finishedAt)
+      let next = startedAt + times.idleEvery
+      if (!idle) {
+        // A schedule that ends leaves the source to forced refreshes.
+        const delay = yield* tick(finishedAt, undefined).pipe(
+          Effect.map(([, delay]) => Duration.toMillis(delay)),
+          Effect.orElseSucceed(() => Infinity)
+        )
+        next = finishedAt + delay + late
+      }
+      if (yield* isOver(idle, next)) return
+      const now = yield* Clock.currentTimeMillis
+      // A fixed schedule that was not asked in time would catch up, and poll twice at once.
+      if (schedule === undefined && (idle || late > 0 || now > next)) tick = yield* ticks
+      if (!idle) late = 0
+    }
+  })
+
+  /** Waits for the next poll to be due. `true`: nobody has read this member of a family for a while. */
+  const isOver = Effect.fnUntraced(function* (idle: boolean, next: number) {
+    for (;;) {
+      const now = yield* Clock.currentTimeMillis
+      const { readers, touchedAt } = demand()
+      const over = source.family && readers === 0 ? touchedAt + times.forgetAfter : Infinity
+      if (now >= over) return true
+      const woken = idle && isRead(now) ? startedAt + times.every : Infinity
+      const due = forced ? notBefore : Math.max(Math.min(next, woken), notBefore)
+      if (now >= due) return false
+      yield* Effect.raceFirst(Effect.sleep(Math.min(due, over) - now), latch.await)
+      yield* latch.close
+    }
+  })
+
+  const refresh = Effect.gen(function* () {
+    const now = yield* Clock.currentTimeMillis
+    const wait = Math.max(startedAt + times.refreshEvery, notBefore) - now
+    if (running === undefined && wait > 0) {
+      return { refreshed: false, ok: yield* Deferred.await(settledLast), retryAfterMs: wait }
+    }
+    // Polled by the poller itself, so that there is never a second one in flight.
+    const wanted = running ?? Deferred.makeUnsafe<Finished>()
+    if (running === undefined) {
+      running = wanted
+      forced = true
+      latch.openUnsafe()
+    }
+    const finished = yield* Deferred.await(wanted)
+    if (finished === undefined) return { refreshed: false, ok: false, retryAfterMs: times.refreshEvery }
+    return { refreshed: true, ok: yield* Deferred.await(finished.settled), retryAfterMs: times.refreshEvery }
+  })
+
+  return { run, wake: () => latch.openUnsafe(), refresh }
+})
+
+const classified = (exit: Exit.Exit<Polled, PollFailed>): CircuitBreaker.Outcome =>
+  Exit.isSuccess(exit) ? CircuitBreaker.success : CircuitBreaker.failure()
