@@ -1,0 +1,218 @@
+/**
+ * RateEngine: what changed, what follows from it, and how fast it may leave. One cause, one commit: everything that one
+ * reading changes, derived collections included, is computed first and then committed at once.
+ *
+ * The computing is pure functions (`RateEngine/`); here is the thin stream around them, with a single ordered consumer.
+ */
+import { Clock, Context, Deferred, Effect, Exit, FiberMap, Layer, Metric, PubSub, Queue } from "effect"
+
+import { Catalog } from "./Catalog.ts"
+import { type Commit, familyOf, type Health } from "./Collection.ts"
+import { type Committed, type Consequence, Consequences, type Remark } from "./RateEngine/Consequences.ts"
+import { Throttle } from "./RateEngine/Throttle.ts"
+import { type PollFailed, type Reading, Upstream } from "./Upstream.ts"
+
+/** Where commits go, and what they are compared with. */
+export interface Board extends Committed {
+  /** Returns when everybody may see it. */
+  readonly commit: (commit: Commit) => Effect.Effect<void>
+  /** The upstream answered well and nothing changed: no commit, no revision. */
+  readonly touch: (asOf: Commit["asOf"]) => void
+}
+
+const setAside = Metric.counter("rows_set_aside_total", {
+  description: "Rows that could not be read",
+  incremental: true
+})
+const duplicateKeys = Metric.counter("duplicate_keys_total", {
+  description: "Rows whose key came again in the same answer; the last one wins",
+  incremental: true
+})
+const deriveMistakes = Metric.counter("derive_mistakes_total", {
+  description: "Rows of derived collections that do not fit, and runs that threw",
+  incremental: true
+})
+
+const inexactNumbers = Metric.counter("inexact_numbers_total", {
+  description: "Answers with numbers that a double cannot hold, in fields not declared decimal",
+  incremental: true
+})
+
+type Event =
+  | { readonly _tag: "Reading"; readonly reading: Reading }
+  /** A throttle lets go of what it held. */
+  | { readonly _tag: "Released"; readonly source: string }
+  /** Fields that a tolerance in time held back may leave. */
+  | { readonly _tag: "Due"; readonly collection: string }
+
+/** A reading, everybody who waits for it or for one it replaced, and how the source has failed since. */
+interface Held {
+  readonly reading: Reading
+  readonly waiting: ReadonlyArray<Deferred.Deferred<boolean>>
+  readonly since?: PollFailed
+}
+
+export class RateEngine extends Context.Service<
+  RateEngine,
+  {
+    /** Starts polling and turns readings into commits, one after the other, for as long as it runs. */
+    readonly run: (board: Board) => Effect.Effect<never>
+  }
+>()("ratecast/RateEngine") {
+  static readonly layer = Layer.effect(
+    RateEngine,
+    Effect.gen(function* () {
+      const catalog = yield* Catalog
+      const upstream = yield* Upstream
+
+      const run = Effect.fnUntraced(function* (board: Board) {
+        const consequences = new Consequences(catalog)
+        const throttles = new Map<string, Throttle<Held>>()
+        const throttleOf = (source: string) => {
+          const options = catalog.sources.get(familyOf(source)?.family ?? source)!.options.throttle
+          if (options !== undefined && !throttles.has(source)) throttles.set(source, new Throttle(options))
+          return throttles.get(source)
+        }
+        const timers = yield* FiberMap.make<string>()
+        const events = yield* Queue.bounded<Event>(1)
+        const remarked = new Set<string>()
+
+        const after = (key: string, ms: number, event: Event) =>
+          FiberMap.run(timers, key, Effect.sleep(ms).pipe(Effect.andThen(Queue.offer(events, event))))
+
+        const carryOut = Effect.fnUntraced(function* ({ commit, remarks }: Consequence) {
+          if (commit.deltas.size === 0) board.touch(commit.asOf)
+          else yield* board.commit(commit)
+          for (const [collection, { health }] of commit.deltas) {
+            if (health !== undefined) yield* announce(collection, health)
+          }
+          yield* Effect.forEach(remarks, (remark) => say(remark, remarked), { discard: true })
+          for (const [collection, at] of consequences.due()) {
+            yield* after(`due ${collection}`, at - commit.at, { _tag: "Due", collection })
+          }
+        })
+
+        const settle = ({ reading, since, waiting }: Held) =>
+          Clock.currentTimeMillis.pipe(
+            Effect.map((now) => consequences.ofReading(board, reading, now, since)),
+            Effect.tap(carryOut),
+            Effect.onExit((exit) => {
+              const counts = Exit.isSuccess(exit) && exit.value.counts
+              return Effect.forEach(waiting, (waiter) => Deferred.succeed(waiter, counts), { discard: true })
+            }),
+            Effect.asVoid
+          )
+
+        const receive = Effect.fnUntraced(function* (reading: Reading) {
+          const throttle = throttleOf(reading.source)
+          const held: Held = { reading, waiting: [reading.settled] }
+          if (throttle === undefined) return yield* settle(held)
+          const now = yield* Clock.currentTimeMillis
+          switch (reading.outcome._tag) {
+            case "Bodies": {
+              const { leaves, wait } = throttle.offer(held, now, ({ waiting }) => ({
+                reading,
+                waiting: [...waiting, reading.settled]
+              }))
+              if (wait !== undefined) {
+                yield* after(`throttle ${reading.source}`, wait, { _tag: "Released", source: reading.source })
+              }
+              if (leaves !== undefined) yield* settle(leaves)
+              return
+            }
+            case "Unchanged": {
+              // What is held is what the upstream says still; whoever waits for this waits for that.
+              const joined = throttle.revise(({ reading, waiting }) => ({
+                reading,
+                waiting: [...waiting, held.reading.settled]
+              }))
+              return yield* joined ? Effect.void : settle(held)
+            }
+            case "Failed": {
+              // Told at once, though the rows that are held have to wait.
+              const since = reading.outcome.failure
+              throttle.revise((before) => ({ ...before, since }))
+              return yield* settle(held)
+            }
+            case "Idle":
+              throttles.delete(reading.source)
+              return yield* settle(held)
+          }
+        })
+
+        const handle = Effect.fnUntraced(function* (event: Event) {
+          switch (event._tag) {
+            case "Reading":
+              return yield* receive(event.reading)
+            case "Released": {
+              const released = throttles.get(event.source)?.release(yield* Clock.currentTimeMillis)
+              if (released !== undefined) yield* settle(released)
+              return
+            }
+            case "Due":
+              return yield* carryOut(
+                consequences.ofTime(board, event.collection, yield* Clock.currentTimeMillis)
+              )
+          }
+        })
+
+        const readings = yield* upstream.readings
+        yield* PubSub.take(readings).pipe(
+          Effect.flatMap((reading) => Queue.offer(events, { _tag: "Reading", reading })),
+          Effect.forever,
+          Effect.forkScoped
+        )
+        yield* upstream.start
+        return yield* Queue.take(events).pipe(
+          Effect.flatMap(handle),
+          // One reading that breaks something must not be the last that is read.
+          Effect.catchDefect((defect) =>
+            Effect.logError("a reading could not be made into a commit", defect)
+          ),
+          Effect.forever
+        )
+      }, Effect.scoped)
+
+      return RateEngine.of({ run })
+    })
+  )
+}
+
+const announce = (collection: string, { error, state }: Health) =>
+  (error === undefined
+    ? Effect.logInfo(`${collection} is ${state}`)
+    : Effect.logWarning(`${collection} is ${state}: ${error.detail}`)
+  ).pipe(Effect.annotateLogs({ collection, ...(error === undefined ? {} : { code: error.code }) }))
+
+/** Mistakes are counted always and named in the log once each; what has been named is bounded. */
+const maxRemarked = 1_000
+
+const say = Effect.fnUntraced(function* (
+  { collection, inexact = [], mistakes = [], notes }: Remark,
+  remarked: Set<string>
+) {
+  const once = (text: string, details: object) => {
+    const key = `${collection} ${text}`
+    if (remarked.has(key) || remarked.size >= maxRemarked) return Effect.void
+    remarked.add(key)
+    return Effect.logWarning(text).pipe(Effect.annotateLogs({ collection, ...details }))
+  }
+  const attributes = { collection: collection.replace(/:.*/s, "") }
+  if (notes !== undefined) {
+    yield* Metric.update(Metric.withAttributes(setAside, attributes), notes.badCount)
+    yield* Metric.update(Metric.withAttributes(duplicateKeys, attributes), notes.duplicates)
+    for (const { key, reason } of notes.bad) {
+      yield* once(`row set aside: ${reason}`, key === undefined ? {} : { key: key.slice(0, 200) })
+    }
+    if (notes.duplicates > 0)
+      yield* once("keys came twice in one answer; the last row wins", { duplicates: notes.duplicates })
+    if (notes.thrown !== undefined)
+      yield* once(`the config's own function threw: ${String(notes.thrown)}`, {})
+  }
+  yield* Metric.update(Metric.withAttributes(inexactNumbers, attributes), inexact.length)
+  for (const name of inexact) {
+    yield* once(`numbers in "${name}" lose digits as doubles; declare the field as Decimal to keep them`, {})
+  }
+  yield* Metric.update(Metric.withAttributes(deriveMistakes, attributes), mistakes.length)
+  for (const mistake of mistakes) yield* once(`derived: ${mistake}`, {})
+})

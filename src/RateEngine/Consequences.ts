@@ -1,0 +1,218 @@
+/**
+ * Everything that one cause changes, in all collections at once: what a reading makes of the collections that are polled
+ * from it, and then, inputs first, of all that are derived from those. Nothing is committed here.
+ */
+import { type Catalog, type Declared, declares } from "../Catalog.ts"
+import {
+  type Commit,
+  type Delta,
+  familyOf,
+  type Health,
+  type Row,
+  type Rows,
+  sameHealth
+} from "../Collection.ts"
+import type { Reading } from "../Upstream.ts"
+import { Derivation } from "./Derivation.ts"
+import { diffKeys, diffRows, emptyDelta, touchesRows } from "./Diff.ts"
+import { type Failure, Intake, type Notes } from "./Intake.ts"
+import { Tolerance } from "./Tolerance.ts"
+
+/** The rows as they are committed. */
+export interface Committed {
+  readonly rows: (collection: string) => Rows
+  readonly health: (collection: string) => Health
+  /** When the upstream last answered well, ms since 1970; 0 for never. */
+  readonly asOf: (collection: string) => number
+}
+
+/** What somebody should hear of, though it changes nothing: mistakes of the upstream and of the config. */
+export interface Remark {
+  readonly collection: string
+  readonly notes?: Notes
+  /** Fields whose numbers lose digits. */
+  readonly inexact?: ReadonlyArray<string>
+  readonly mistakes?: ReadonlyArray<string>
+}
+
+export interface Consequence {
+  readonly commit: Commit
+  /** Whether the reading counted for all that is polled from it. */
+  readonly counts: boolean
+  readonly remarks: ReadonlyArray<Remark>
+}
+
+const notDerived: Failure = { code: "upstream_shape", detail: "The rows could not be derived." }
+
+const ranks = { live: 0, stale: 1, loading: 2 }
+const worst = (healths: ReadonlyArray<Health>): Health =>
+  healths.reduce((a, b) => (ranks[b.state] > ranks[a.state] ? b : a), { state: "live" })
+
+/** A collection that never had rows has none to keep: it goes on loading. */
+const failing = (before: Health, { code, detail }: Failure): Health => ({
+  state: before.state === "loading" ? "loading" : "stale",
+  error: { code, detail }
+})
+
+export class Consequences {
+  private readonly catalog: Catalog["Service"]
+  private readonly intakes = new Map<string, Intake>()
+  private readonly tolerances = new Map<string, Tolerance>()
+  private readonly derivations = new Map<string, Derivation>()
+
+  constructor(catalog: Catalog["Service"]) {
+    this.catalog = catalog
+    for (const declared of catalog.declared.values()) {
+      const { tolerance } = declared.made.options
+      if (tolerance !== undefined && !declared.family)
+        this.tolerances.set(declared.name, new Tolerance(tolerance))
+      if (declared.made._tag === "Derived") {
+        this.derivations.set(declared.name, new Derivation(declared, this.tolerances.get(declared.name)))
+      }
+    }
+  }
+
+  /** `since`: how the source has failed since this reading, which was held back: its rows count, and stay stale. */
+  ofReading(committed: Committed, reading: Reading, now: number, since?: Failure): Consequence {
+    const deltas = new Map<string, Delta>()
+    const asOf = new Map<string, number>()
+    const remarks: Array<Remark> = []
+    if (reading.outcome._tag === "Bodies" && reading.outcome.inexact.size > 0) {
+      remarks.push({ collection: reading.source, inexact: [...reading.outcome.inexact] })
+    }
+    let counts = since === undefined
+    for (const name of this.polledFrom(reading.source)) {
+      const { delta, failure, notes } = this.polled(committed, name, reading, now)
+      counts &&= failure === undefined
+      if (notes !== undefined) remarks.push({ collection: name, notes })
+      if (failure === undefined && reading.outcome._tag !== "Idle") asOf.set(name, reading.at)
+      const before = committed.health(name)
+      const failed = failure ?? since
+      const good = { state: reading.outcome._tag === "Idle" ? "loading" : "live" } as const
+      keep(deltas, name, delta, before, failed === undefined ? good : failing(before, failed))
+    }
+    return { ...this.withDerived(committed, now, deltas, asOf, remarks), counts }
+  }
+
+  /** Fields that a tolerance in time held back, whose time is over. */
+  ofTime(committed: Committed, collection: string, now: number): Consequence {
+    const declared = declares(this.catalog, collection)!
+    const tolerance = this.tolerances.get(collection)
+    // A member of a family may have gone since.
+    if (tolerance === undefined) return this.withDerived(committed, now, new Map(), new Map(), [])
+    const pending = new Map(tolerance.pending)
+    const held = committed.rows(collection)
+    // A row that went since then is not brought back by what waited for it.
+    const keys = [...pending.keys()].filter((key) => held.has(key))
+    tolerance.begin(now)
+    const delta = diffKeys(declared.collection.fields, held, keys, (key) => pending.get(key), tolerance.holds)
+    tolerance.end(delta, (key) => pending.get(key), pending.keys())
+    const deltas = new Map(touchesRows(delta) ? [[collection, delta]] : [])
+    return this.withDerived(committed, now, deltas, new Map(), [])
+  }
+
+  /** The collections with fields held back in time, and when the first of each may leave, ms since 1970. */
+  *due(): Generator<readonly [collection: string, at: number]> {
+    for (const [name, tolerance] of this.tolerances) {
+      const at = tolerance.due()
+      if (at < Infinity) yield [name, at]
+    }
+  }
+
+  /** Each member of a family has one of its own. */
+  private toleranceOf({ made }: Declared, name: string): Tolerance | undefined {
+    if (made.options.tolerance === undefined) return undefined
+    const tolerance = this.tolerances.get(name) ?? new Tolerance(made.options.tolerance)
+    this.tolerances.set(name, tolerance)
+    return tolerance
+  }
+
+  private polledFrom(source: string): ReadonlyArray<string> {
+    return familyOf(source) === undefined ? this.catalog.sources.get(source)!.collections : [source]
+  }
+
+  private polled(committed: Committed, name: string, { outcome }: Reading, now: number) {
+    const held = committed.rows(name)
+    const declared = declares(this.catalog, name)!
+    const intake = this.intakes.get(name) ?? new Intake(declared)
+    this.intakes.set(name, intake)
+    switch (outcome._tag) {
+      case "Failed":
+        return { delta: emptyDelta, failure: outcome.failure }
+      case "Idle":
+        this.intakes.delete(name)
+        this.tolerances.delete(name)
+        return { delta: { ...emptyDelta, evict: [...held.keys()] } }
+      case "Unchanged": {
+        const verdict = intake.repeat(held)
+        if (verdict === undefined) return { delta: emptyDelta }
+        if ("failure" in verdict) return { delta: emptyDelta, failure: verdict.failure }
+        return { delta: this.diff(declared, name, held, verdict.accepted.rows, now) }
+      }
+      case "Bodies": {
+        const { notes, verdict } = intake.take(outcome.bodies, held, committed.health(name).state === "live")
+        return "failure" in verdict
+          ? { delta: emptyDelta, failure: verdict.failure, notes }
+          : { delta: this.diff(declared, name, held, verdict.accepted.rows, now), notes }
+      }
+    }
+  }
+
+  private diff(
+    declared: Declared,
+    name: string,
+    held: Rows,
+    next: ReadonlyMap<string, Row>,
+    now: number
+  ): Delta {
+    const tolerance = this.toleranceOf(declared, name)
+    tolerance?.begin(now)
+    const delta = diffRows(declared.collection.fields, held, next, tolerance?.holds)
+    tolerance?.end(delta, (key) => next.get(key))
+    return delta
+  }
+
+  private withDerived(
+    committed: Committed,
+    now: number,
+    deltas: Map<string, Delta>,
+    asOf: Map<string, number>,
+    remarks: Array<Remark>
+  ): Consequence {
+    for (const { collection, inputs, name } of this.catalog.declared.values()) {
+      const derivation = this.derivations.get(name)
+      const names = [...inputs.values()]
+      if (derivation === undefined || !names.some((input) => deltas.has(input) || asOf.has(input))) continue
+      const before = committed.health(name)
+      let health = worst(names.map((input) => deltas.get(input)?.health ?? committed.health(input)))
+      let delta = emptyDelta
+      // Rows made of half the inputs would be wrong, and `loading` has none.
+      if (health.state !== "loading") {
+        const derived = derivation.run(committed.rows(name), now, (input) => ({
+          before: committed.rows(input),
+          delta: deltas.get(input)
+        }))
+        delta = derived.delta
+        if (derived.mistakes.length > 0) remarks.push({ collection: name, mistakes: derived.mistakes })
+        if (derived.failed && health.state === "live") health = failing(before, notDerived)
+      }
+      keep(deltas, collection.name, delta, before, health)
+      if (health.state !== "loading")
+        asOf.set(name, Math.min(...names.map((input) => asOf.get(input) ?? committed.asOf(input))))
+    }
+    return { commit: { at: now, deltas, asOf }, remarks, counts: true }
+  }
+}
+
+/** Only what changes anything is committed. */
+const keep = (
+  deltas: Map<string, Delta>,
+  name: string,
+  delta: Delta,
+  before: Health,
+  health: Health
+): void => {
+  const changed = !sameHealth(before, health)
+  if (changed) deltas.set(name, { ...delta, health })
+  else if (touchesRows(delta)) deltas.set(name, delta)
+}

@@ -1,0 +1,108 @@
+/**
+ * How far a field may drift before it is committed again. Always measured from the value last *committed*, so that slow
+ * drift cannot hide; or in time, and then what is held back leaves by itself when its time is over.
+ */
+import { Duration } from "effect"
+
+import { type Delta, field, type Json, type Row } from "../Collection.ts"
+import type { Tolerance as Options } from "../Config.ts"
+import { toScaled } from "../Decimal.ts"
+import type { Hold } from "./Diff.ts"
+
+interface Limit {
+  readonly absolute: number
+  readonly relative: number
+  /** ms, 0 for none */
+  readonly every: number
+}
+
+export class Tolerance {
+  private readonly limits: ReadonlyMap<string, Limit>
+  /** When each field limited in time last moved, by field and key, ms since 1970. */
+  private readonly movedAt = new Map<string, Map<string, number>>()
+  private now = 0
+  /** Rows with a field that waits for its time, as they shall be then. */
+  private readonly waiting = new Map<string, Row>()
+  private heldKeys = new Map<string, number>()
+
+  constructor(options: { readonly [name: string]: Options }) {
+    this.limits = new Map(
+      Object.entries(options).map(([name, { absolute = 0, every, relative = 0 }]) => [
+        name,
+        {
+          absolute,
+          relative,
+          every: every === undefined ? 0 : Duration.toMillis(Duration.fromInputUnsafe(every))
+        }
+      ])
+    )
+    for (const [name, { every }] of this.limits) if (every > 0) this.movedAt.set(name, new Map())
+  }
+
+  /** Before a diff at this time. */
+  begin(now: number): void {
+    this.now = now
+    this.heldKeys = new Map()
+  }
+
+  readonly holds: Hold = (key, name, committed, next) => {
+    const limit = this.limits.get(name)
+    if (limit === undefined || committed === undefined || next === undefined) return false
+    if (isWithin(limit, committed, next)) return true
+    const moved = this.movedAt.get(name)?.get(key)
+    if (moved === undefined || this.now - moved >= limit.every) return false
+    this.heldKeys.set(key, Math.min(this.heldKeys.get(key) ?? Infinity, moved + limit.every))
+    return true
+  }
+
+  /** After a diff that looked at `keys` (all, where undefined): what it commits, and what waits for its time. */
+  end(delta: Delta, next: (key: string) => Row | undefined, keys?: Iterable<string>): void {
+    for (const [name, moved] of this.movedAt) {
+      for (const [key, row] of delta.put) if (field(row, name) !== undefined) moved.set(key, this.now)
+      for (const [key, edit] of delta.set) if (edit.fields.includes(name)) moved.set(key, this.now)
+      for (const key of delta.remove) moved.delete(key)
+    }
+    if (keys === undefined) this.waiting.clear()
+    else for (const key of keys) this.waiting.delete(key)
+    for (const key of this.heldKeys.keys()) {
+      const row = next(key)
+      if (row !== undefined) this.waiting.set(key, row)
+    }
+  }
+
+  /** Rows that wait, as they shall be. */
+  get pending(): ReadonlyMap<string, Row> {
+    return this.waiting
+  }
+
+  /** When the first field that waits may leave, ms since 1970; Infinity where none does. */
+  due(): number {
+    let due = Infinity
+    for (const key of this.waiting.keys()) {
+      for (const [name, moved] of this.movedAt) {
+        const at = (moved.get(key) ?? -Infinity) + this.limits.get(name)!.every
+        if (at > this.now) due = Math.min(due, at)
+      }
+    }
+    return due
+  }
+}
+
+const isWithin = ({ absolute, relative }: Limit, committed: Json, next: Json): boolean => {
+  if (absolute === 0 && relative === 0) return false
+  const drift = driftOf(committed, next)
+  return drift !== undefined && (drift.by <= absolute || drift.by <= relative * drift.from)
+}
+
+/** How far a number or a decimal text went, and from where, both without sign. */
+const driftOf = (a: Json, b: Json): { readonly by: number; readonly from: number } | undefined => {
+  if (typeof a === "number" && typeof b === "number") return { by: Math.abs(b - a), from: Math.abs(a) }
+  if (typeof a !== "string" || typeof b !== "string" || !isDecimal(a) || !isDecimal(b)) return undefined
+  // The difference of two long decimals is exact before it becomes a double.
+  const scale = 30
+  const from = toScaled(a, scale)
+  const by = toScaled(b, scale) - from
+  return { by: Number(by < 0n ? -by : by) / 1e30, from: Number(from < 0n ? -from : from) / 1e30 }
+}
+
+const isDecimal = (text: string): boolean => /^-?\d+(\.\d+)?$/.test(text)
