@@ -1,0 +1,215 @@
+/**
+ * Hub: who gets it, what if they are slow, what if they were away. State is all that is kept: a reader is a place in its
+ * history, and whatever the reader is missing is computed from there.
+ *
+ * The order of effects: delta (pure), State, bell.
+ */
+import { Clock, Context, Effect, FiberSet, Latch, Layer, Metric, PubSub, Random } from "effect"
+
+import { Catalog, declares } from "./Catalog.ts"
+import type { Commit, Health, Row } from "./Collection.ts"
+import type { Pace, Reader, Sink } from "./Hub/Audience.ts"
+import { changesSince } from "./Hub/Changes.ts"
+import { commitText } from "./Hub/CommitText.ts"
+import { Counts } from "./Hub/Counts.ts"
+import { Delivery } from "./Hub/Delivery.ts"
+import type { Frame } from "./Hub/Frame.ts"
+import { type Opening, opener } from "./Hub/Opening.ts"
+import type { Query } from "./Hub/Query.ts"
+import { snapshotFrame, Snapshots } from "./Hub/Snapshots.ts"
+import { defaultMemory, type Memory, State } from "./Hub/State.ts"
+import type { Board } from "./RateEngine.ts"
+import { Upstream } from "./Upstream.ts"
+
+export type { Pace, Reader, Sink } from "./Hub/Audience.ts"
+export { crcJoin } from "./Hub/Crc.ts"
+export { type Cursor, parseCursor } from "./Hub/Cursor.ts"
+export { chunk, type Encoded, Frame, type Framing, socketText } from "./Hub/Frame.ts"
+export { goodbyeMessage, type GoodbyeCode } from "./Hub/Message.ts"
+export type { Opening } from "./Hub/Opening.ts"
+export { makeQuery, matchesPattern, type Part, type Query } from "./Hub/Query.ts"
+
+const commits = Metric.counter("hub_commits_total", { description: "Commits", incremental: true })
+const newestRevision = Metric.gauge("hub_revision", { description: "The revision of the newest commit" })
+const readersNow = Metric.gauge("hub_readers", { description: "Readers of streams, sockets and long polls" })
+
+/** What State remembers; smaller in tests. */
+export const HubMemory = Context.Reference<Memory>("ratecast/Hub/Memory", {
+  defaultValue: () => defaultMemory
+})
+
+/** One collection as it is now. */
+export interface Look {
+  readonly rows: number
+  readonly health: Health
+  /** ms since 1970, 0 for never */
+  readonly asOf: number
+  readonly row: (key: string) => Row | undefined
+}
+
+export class Hub extends Context.Service<
+  Hub,
+  {
+    /** Where the engine commits. */
+    readonly board: Board
+    readonly epoch: string
+    readonly revision: () => number
+    readonly cursor: (query: Query) => string
+    readonly look: (collection: string) => Look
+    /** Names of the members of a family that have been heard of. */
+    readonly members: (family: string) => ReadonlyArray<string>
+    /** The whole state of a query now, built once however many ask. */
+    readonly snapshot: (query: Query) => Effect.Effect<Frame>
+    /** Whether nothing of the query has changed since a cursor. */
+    readonly isCurrent: (query: Query, cursor: string) => boolean
+    /** Waits, for 2 s at most, for a revision of this epoch that is yet to come. */
+    readonly reach: (cursor: { readonly epoch: string; readonly revision: number }) => Effect.Effect<void>
+    /** A reader that gets nothing yet. `leave` may be called at any time after. */
+    readonly enter: (query: Query, sink: Sink, pace: Pace) => Reader
+    /** Gives a reader its first message and puts it among the others. */
+    readonly open: (reader: Reader, opening: Opening) => Effect.Effect<void>
+    readonly leave: (reader: Reader) => void
+    /** What a long poll has to say when its time is over: the change it was held back from, or nothing. */
+    readonly conclude: (reader: Reader) => Frame | undefined
+    /** The connection has taken all, or some, of the last frame. */
+    readonly drained: (reader: Reader) => void
+    readonly progressed: (reader: Reader) => void
+    /** Calls back after a time; what it returns takes that back. */
+    readonly after: (ms: number, fire: () => void) => () => void
+    readonly isDraining: () => boolean
+    /** Says goodbye to everybody. */
+    readonly drain: Effect.Effect<void>
+  }
+>()("ratecast/Hub") {
+  static readonly layer = Layer.effect(
+    Hub,
+    Effect.suspend(() => make)
+  )
+}
+
+/** How long a request waits for a revision that is yet to come. */
+const reachWithin = "2 seconds"
+
+const make = Effect.gen(function* () {
+  const catalog = yield* Catalog
+  const upstream = yield* Upstream
+  const clock = yield* Clock.Clock
+  const random = yield* Random.Random
+  const context = yield* Effect.context<never>()
+
+  const state = new State({
+    epoch:
+      clock.currentTimeMillisUnsafe().toString(36) +
+      Math.floor(random.nextDoubleUnsafe() * 36 ** 4).toString(36),
+    describe: (name) => ({ ...declares(catalog, name)!.collection, name }),
+    memory: yield* HubMemory
+  })
+  const bell = yield* Effect.acquireRelease(PubSub.sliding<number>(1), PubSub.shutdown)
+  const fork = yield* FiberSet.makeRuntime<never>()
+  const snapshots = new Snapshots(state, fork)
+  const counts = new Counts(context)
+  const wake = Latch.makeUnsafe(false)
+  const delivery = new Delivery({
+    state,
+    snapshots,
+    clock,
+    hooks: {
+      enter: upstream.enter,
+      leave: upstream.leave,
+      counted: (readers) => readersNow.updateUnsafe(readers, context),
+      wake: () => wake.openUnsafe(),
+      sent: (frame, framing) => counts.sent(frame, framing),
+      broken: (error) => fork(Effect.logDebug("a reader's connection broke", error))
+    }
+  })
+  let draining = false
+
+  const commit = (made: Commit) =>
+    Effect.sync(() => {
+      state.apply(made, commitText(made))
+      delivery.ring(made)
+      PubSub.publishUnsafe(bell, state.revision)
+      commits.updateUnsafe(1, context)
+      newestRevision.updateUnsafe(state.revision, context)
+    })
+
+  const turn = Effect.gen(function* () {
+    delivery.deadlines.run(delivery.now)
+    if (delivery.hasDue) yield* delivery.round
+    counts.flush()
+    // Between two rounds the event loop belongs to others, however much is due.
+    if (delivery.hasDue) return yield* Effect.yieldNow
+    const idle = Math.max(0, delivery.deadlines.next - delivery.now)
+    yield* Effect.raceFirst(Effect.sleep(idle), wake.await)
+    yield* wake.close
+  })
+  // Whatever goes wrong in one turn, the next one comes: readers that nobody serves would never know.
+  yield* turn.pipe(
+    Effect.catchDefect((defect) => Effect.logError("a turn of the delivery loop failed", defect)),
+    Effect.forever,
+    Effect.forkScoped
+  )
+
+  const reach = Effect.fnUntraced(
+    function* ({ epoch, revision }: { readonly epoch: string; readonly revision: number }) {
+      if (epoch !== state.epoch || revision <= state.revision) return
+      const rings = yield* PubSub.subscribe(bell)
+      while (state.revision < revision) yield* PubSub.take(rings)
+    },
+    Effect.scoped,
+    Effect.timeoutOption(reachWithin),
+    Effect.asVoid
+  )
+
+  return Hub.of({
+    board: {
+      rows: (name) => state.rows(name),
+      health: (name) => state.health(name),
+      asOf: (name) => state.asOf(name),
+      commit,
+      touch: (asOf) => state.touch(asOf)
+    },
+    epoch: state.epoch,
+    revision: () => state.revision,
+    cursor: (query) => state.cursor(query),
+    look: (name) => {
+      const rows = state.rows(name)
+      return {
+        rows: rows.size,
+        health: state.health(name),
+        asOf: state.asOf(name),
+        row: (key) => rows.get(key)
+      }
+    },
+    members: (family) => [...state.tables.keys()].filter((name) => name.startsWith(`${family}:`)),
+    snapshot: (query) =>
+      Effect.map(snapshots.current(query), (snapshot) =>
+        snapshotFrame(snapshot, "initial", (name) => state.asOf(name))
+      ),
+    isCurrent: (query, cursor) => {
+      const resume = state.resume(query, cursor)
+      if (resume._tag === "Reset") return false
+      const changes = changesSince(state, query, { sent: resume.revision, seen: resume.revision })
+      return changes !== "forgotten" && changes.size === 0
+    },
+    reach,
+    enter: (query, sink, pace) => delivery.enter(query, sink, pace),
+    open: opener({ state, snapshots, delivery, random }),
+    leave: (reader) => delivery.leave(reader),
+    conclude: (reader) => {
+      const made = delivery.lookAhead(reader)
+      return typeof made === "object" ? made : undefined
+    },
+    drained: (reader) => delivery.drained(reader),
+    progressed: (reader) => delivery.progressed(reader),
+    after: (ms, fire) => {
+      const deadline = delivery.deadlines.set(delivery.now + ms, fire)
+      return () => delivery.deadlines.cancel(deadline)
+    },
+    isDraining: () => draining,
+    drain: Effect.sync(() => {
+      draining = true
+      for (const reader of delivery.readers) reader.sink.end("shutdown")
+    })
+  })
+})

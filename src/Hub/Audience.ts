@@ -1,0 +1,185 @@
+/**
+ * Everybody who asks the same query, in cohorts: a cohort is whoever stands at the same place and is served at the same
+ * pace, so one frame does for all of them. Plain objects; no fiber, scope or timer per reader.
+ */
+import { type Changes, changesSince } from "./Changes.ts"
+import type { Deadline } from "./Deadlines.ts"
+import { Frame, type Framing } from "./Frame.ts"
+import { changeMessage, type GoodbyeCode, pingMessage } from "./Message.ts"
+import type { Query } from "./Query.ts"
+import { keysNamed, type Snapshot, snapshotFrame } from "./Snapshots.ts"
+import type { Reason, State } from "./State.ts"
+
+/** One connection, as the hub sees it. */
+export interface Sink {
+  readonly framing: Framing
+  /** `false`: the connection did not take all of it yet; `Reader.drained` is to be called when it has. */
+  readonly write: (frame: Frame) => boolean
+  /** Ends the connection, with a goodbye where it can still take one. */
+  readonly end: (code: GoodbyeCode, retryAfterMs?: number) => void
+}
+
+/** How fast a reader wants to be served. */
+export interface Pace {
+  /** ms between two changes, 0 for none */
+  readonly interval: number
+  /** It leaves with the first message it gets: a long poll. */
+  readonly once: boolean
+}
+
+/** Where a reader or a cohort stands. */
+export interface Place {
+  /** The revision of its last message: the next one's `from`. */
+  readonly sent: number
+  /** Up to here nothing more of the query is known to have changed. */
+  readonly seen: number
+  /** The cursor at `sent`. */
+  readonly cursor: string
+  /** When the next change may leave, ms since 1970. */
+  readonly notBefore: number
+}
+
+export class Reader {
+  readonly audience: Audience
+  readonly sink: Sink
+  readonly pace: Pace
+  /** The cohort it stands in; until it has taken its last frame it stands at `place`, alone. */
+  cohort: Cohort | undefined
+  place: Place | undefined
+  gone = false
+  /** While a frame is not taken: ends the reader when it takes nothing for too long. */
+  stall: Deadline | undefined
+  rotation: Deadline | undefined
+
+  constructor(audience: Audience, sink: Sink, pace: Pace) {
+    this.audience = audience
+    this.sink = sink
+    this.pace = pace
+  }
+}
+
+export class Cohort {
+  readonly audience: Audience
+  readonly pace: Pace
+  place: Place
+  /** When the last message left, ms since 1970. */
+  messageAt: number
+  readonly readers = new Set<Reader>()
+  ping: Deadline | undefined
+  /** Set while a change waits for `notBefore`. */
+  pacing: Deadline | undefined
+
+  constructor(audience: Audience, pace: Pace, place: Place, now: number) {
+    this.audience = audience
+    this.pace = pace
+    this.place = place
+    this.messageAt = now
+  }
+}
+
+/** A change, or why there is none: nothing changed, or a snapshot is needed for this reason. */
+export type Made = Frame | "nothing" | "forgotten" | "smaller"
+
+const keyOf = (pace: Pace, { notBefore, seen, sent }: Place): string =>
+  `${sent}/${seen}/${notBefore}/${pace.interval}${pace.once ? "/once" : ""}`
+
+/** Changes with more keys than this are weighed against a snapshot. */
+const manyKeys = 256
+
+export class Audience {
+  readonly query: Query
+  private readonly cohorts = new Map<string, Cohort>()
+  /** Readers in cohorts and out of them. */
+  readers = 0
+  private readonly state: State
+  /** Frames made at the present revision, by where they start. */
+  private made = new Map<string, Made>()
+  private madeAt = -1
+  private opening: { readonly key: string; readonly frame: Frame } | undefined
+
+  constructor(query: Query, state: State) {
+    this.query = query
+    this.state = state
+  }
+
+  everyCohort(): ReadonlyArray<Cohort> {
+    return [...this.cohorts.values()]
+  }
+
+  cohortAt(pace: Pace, place: Place): Cohort | undefined {
+    return this.cohorts.get(keyOf(pace, place))
+  }
+
+  add(cohort: Cohort): void {
+    this.cohorts.set(keyOf(cohort.pace, cohort.place), cohort)
+  }
+
+  delete(cohort: Cohort): void {
+    const key = keyOf(cohort.pace, cohort.place)
+    if (this.cohorts.get(key) === cohort) this.cohorts.delete(key)
+  }
+
+  /** The change that takes readers from one place to the present; or why there is none. */
+  change(place: Place): Made {
+    if (this.madeAt !== this.state.revision) {
+      this.made.clear()
+      this.madeAt = this.state.revision
+    }
+    const key = `${place.sent}/${place.seen}`
+    let made = this.made.get(key)
+    if (made === undefined) {
+      made = this.makeChange(place)
+      this.made.set(key, made)
+    }
+    return made
+  }
+
+  private makeChange(place: Place): Made {
+    const { query, state } = this
+    const changes = changesSince(state, query, place)
+    if (changes === "forgotten") return "forgotten"
+    if (changes.size === 0) return "nothing"
+    if (isLargerThanState(changes, state)) return "smaller"
+    const cursor = state.cursor(query)
+    const text = changeMessage({
+      from: place.cursor,
+      cursor,
+      commits: state.revision - place.sent,
+      at: state.at,
+      changes,
+      asOf: (name) => state.asOf(name)
+    })
+    return new Frame("change", cursor, [text])
+  }
+
+  /** To `seen`, where nothing of the query is known to have changed since `sent`. */
+  ping(place: Place): Frame {
+    const { query, state } = this
+    const cursor = state.cursor(query, place.seen)
+    const asOf = [...this.collections()]
+      .map((name) => [name, state.asOf(name)] as const)
+      .filter(([, at]) => at > 0)
+    return new Frame("ping", cursor, [pingMessage({ from: place.cursor, cursor, at: state.at, asOf })])
+  }
+
+  /** The snapshot message, made once for all who are given the same. */
+  snapshot(snapshot: Snapshot, reason: Reason): Frame {
+    const key = [snapshot.cursor, reason, ...snapshot.parts.map(({ name }) => this.state.asOf(name))].join()
+    if (this.opening?.key !== key)
+      this.opening = { key, frame: snapshotFrame(snapshot, reason, (name) => this.state.asOf(name)) }
+    return this.opening.frame
+  }
+
+  *collections(): Generator<string> {
+    yield* this.query.parts.keys()
+  }
+}
+
+/** Whether the collections that changed have fewer rows in all than the change names keys. */
+const isLargerThanState = (changes: Changes, state: State): boolean => {
+  const keys = keysNamed(changes)
+  if (keys < manyKeys) return false
+  let rows = 0
+  for (const name of changes.keys()) rows += state.rows(name).size
+  return rows < keys
+}

@@ -1,0 +1,57 @@
+/**
+ * Messages and bytes by type and framing, counted once per reader. Plain numbers, because a metric costs a microsecond
+ * and this is once per reader and message; the metrics get them once a turn.
+ */
+import { type Context, Metric } from "effect"
+
+import type { Frame, Framing, FrameType } from "./Frame.ts"
+
+const messages = Metric.counter("hub_messages_total", {
+  description: "Messages by type and framing, counted once per reader",
+  incremental: true
+})
+const bytes = Metric.counter("hub_message_bytes_total", {
+  description: "Bytes of messages by framing, as they go over the wire",
+  incremental: true
+})
+
+interface Count {
+  messages: number
+  bytes: number
+}
+
+export class Counts {
+  private readonly context: Context.Context<never>
+  private readonly counts = new Map<Framing, Map<FrameType, Count>>()
+  private changed = false
+
+  constructor(context: Context.Context<never>) {
+    this.context = context
+  }
+
+  sent(frame: Frame, framing: Framing): void {
+    let types = this.counts.get(framing)
+    if (types === undefined) this.counts.set(framing, (types = new Map()))
+    let count = types.get(frame.type)
+    if (count === undefined) types.set(frame.type, (count = { messages: 0, bytes: 0 }))
+    count.messages++
+    count.bytes += frame.in(framing).bytes
+    this.changed = true
+  }
+
+  flush(): void {
+    if (!this.changed) return
+    this.changed = false
+    for (const [framing, types] of this.counts) {
+      let sum = 0
+      for (const [type, count] of types) {
+        sum += count.bytes
+        if (count.messages > 0) {
+          Metric.withAttributes(messages, { framing, type }).updateUnsafe(count.messages, this.context)
+        }
+        count.messages = count.bytes = 0
+      }
+      if (sum > 0) Metric.withAttributes(bytes, { framing }).updateUnsafe(sum, this.context)
+    }
+  }
+}

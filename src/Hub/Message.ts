@@ -1,0 +1,111 @@
+/**
+ * Messages as text, the same on every road (docs/protocol.md, *Messages*). Written piece by piece and never through an
+ * object with the rows' keys as its names: assigning `__proto__` would lose it.
+ */
+import type { Health, Row } from "../Collection.ts"
+import type { Change, Changes } from "./Changes.ts"
+import type { Reason } from "./State.ts"
+
+/** A client without any other message for this long gets a ping, ms. */
+export const pingEvery = 15_000
+
+export type GoodbyeCode =
+  | "rotation"
+  | "shutdown"
+  | "stalled"
+  | "unknown_collection"
+  | "bad_message"
+  | "too_large"
+  | "too_many"
+  | "idle"
+
+const object = (members: Iterable<readonly [string, string]>): string => {
+  let text = ""
+  for (const [name, value] of members) text += `${text === "" ? "" : ","}${JSON.stringify(name)}:${value}`
+  return `{${text}}`
+}
+
+const rowsText = (rows: Iterable<readonly [string, Row]>): string => {
+  let text = ""
+  for (const [key, row] of rows)
+    text += `${text === "" ? "" : ","}${JSON.stringify(key)}:${JSON.stringify(row)}`
+  return `{${text}}`
+}
+
+/** `error` goes with `state`: a part that names a state without an error has none. */
+export const healthMembers = (health: Health): ReadonlyArray<readonly [string, string]> =>
+  health.error === undefined
+    ? [["state", JSON.stringify(health.state)]]
+    : [
+        ["state", JSON.stringify(health.state)],
+        ["error", JSON.stringify({ code: health.error.code, detail: health.error.detail })]
+      ]
+
+const asOfMember = (asOf: number | undefined): ReadonlyArray<readonly [string, string]> =>
+  asOf === undefined || asOf === 0 ? [] : [["asOf", String(asOf)]]
+
+const changeText = (change: Change, asOf: number | undefined): string => {
+  const members: Array<readonly [string, string]> = []
+  if (change.health !== undefined) members.push(...healthMembers(change.health))
+  members.push(...asOfMember(asOf))
+  if (change.rows !== undefined) members.push(["rows", rowsText(change.rows)])
+  if (change.remove.length > 0) members.push(["remove", JSON.stringify(change.remove)])
+  if (change.evict.length > 0) members.push(["evict", JSON.stringify(change.evict)])
+  if (change.put.size > 0) members.push(["put", rowsText(change.put)])
+  if (change.set.size > 0) members.push(["set", rowsText(change.set)])
+  if (change.unset.size > 0) {
+    members.push(["unset", object([...change.unset].map(([key, names]) => [key, JSON.stringify(names)]))])
+  }
+  return object(members)
+}
+
+export const collectionsText = (changes: Changes, asOf: (collection: string) => number | undefined): string =>
+  object([...changes].map(([name, change]) => [name, changeText(change, asOf(name))]))
+
+export const changeMessage = (options: {
+  readonly from: string
+  readonly cursor: string
+  /** revisions passed, of any collection */
+  readonly commits: number
+  readonly at: number
+  readonly changes: Changes
+  readonly asOf: (collection: string) => number | undefined
+}): string =>
+  object([
+    ["type", '"change"'],
+    ["from", JSON.stringify(options.from)],
+    ["cursor", JSON.stringify(options.cursor)],
+    ["commits", String(options.commits)],
+    ["at", String(options.at)],
+    ["collections", collectionsText(options.changes, options.asOf)]
+  ])
+
+export const pingMessage = (options: {
+  readonly from: string
+  readonly cursor: string
+  readonly at: number
+  readonly asOf: Iterable<readonly [collection: string, asOf: number]>
+}): string =>
+  object([
+    ["type", '"ping"'],
+    ["from", JSON.stringify(options.from)],
+    ["cursor", JSON.stringify(options.cursor)],
+    ["at", String(options.at)],
+    ["interval", String(pingEvery)],
+    ["asOf", object([...options.asOf].map(([name, at]) => [name, String(at)]))]
+  ])
+
+/** What stands before the collections of a snapshot; a `}` closes it after them. */
+export const snapshotHead = (options: {
+  readonly cursor: string
+  readonly reason: Reason
+  readonly at: number
+}): string =>
+  `{"type":"snapshot","cursor":${JSON.stringify(options.cursor)},"reason":"${options.reason}","at":${options.at},"collections":`
+
+/** What stands before the rows of one collection in a snapshot; a `}` closes it after them. */
+export const snapshotPartHead = (health: Health, asOf: number): string =>
+  `${object([...healthMembers(health), ...asOfMember(asOf)]).slice(0, -1)},"rows":`
+
+export const goodbyeMessage = (code: GoodbyeCode, retryAfterMs: number | undefined, extra?: object): string =>
+  JSON.stringify({ type: "goodbye", code, ...(retryAfterMs === undefined ? {} : { retryAfterMs }), ...extra })

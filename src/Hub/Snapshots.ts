@@ -1,0 +1,183 @@
+/**
+ * Snapshots, built once per query however many ask, in slices that leave the loop to the readers. A newcomer to a stream
+ * gets the last one built and at once the change since then, so a new one is built only when that change has grown to a
+ * tenth of it: building costs a hundred times what a change one commit behind does.
+ */
+import { Clock, Deferred, Effect } from "effect"
+
+import type { Health, Row } from "../Collection.ts"
+import { type Changes, changesSince, covered, rowsOf } from "./Changes.ts"
+import { Body, Frame } from "./Frame.ts"
+import { snapshotHead, snapshotPartHead } from "./Message.ts"
+import type { Query } from "./Query.ts"
+import type { Reason, State } from "./State.ts"
+
+/** The loop is left to others after this long, ms, looked at whenever this much text has been written. */
+const slice = 4
+const longText = 64 * 1024
+/** Snapshots kept for queries, whichever bound is met first: the ones least lately used go. */
+const maxKept = 256
+const maxKeptBytes = 128 * 1024 * 1024
+
+interface SnapshotPart {
+  readonly name: string
+  readonly health: Health
+  readonly rows: Body
+}
+
+export interface Snapshot {
+  readonly revision: number
+  readonly cursor: string
+  readonly at: number
+  readonly parts: ReadonlyArray<SnapshotPart>
+  readonly rows: number
+  readonly bytes: number
+}
+
+/** How many keys a change names. */
+export const keysNamed = (changes: Changes): number => {
+  let keys = 0
+  for (const change of changes.values()) {
+    keys +=
+      change.remove.length +
+      change.evict.length +
+      change.put.size +
+      change.set.size +
+      (change.rows?.size ?? 0)
+  }
+  return keys
+}
+
+export class Snapshots {
+  private readonly state: State
+  private readonly fork: (effect: Effect.Effect<void>) => void
+  private readonly kept = new Map<string, Snapshot>()
+  private readonly building = new Map<string, Deferred.Deferred<Snapshot>>()
+  private keptBytes = 0
+
+  /** `fork` runs what goes on though whoever asked for it has left. */
+  constructor(state: State, fork: (effect: Effect.Effect<void>) => void) {
+    this.state = state
+    this.fork = fork
+  }
+
+  /** The last one built, if the change since then is worth less than a new one. */
+  recent(query: Query): Effect.Effect<Snapshot> {
+    return this.get(query, (changes, { rows }) => keysNamed(changes) * 10 <= rows)
+  }
+
+  /** One that shows the state as it is now. */
+  current(query: Query): Effect.Effect<Snapshot> {
+    return this.get(query, (changes) => changes.size === 0)
+  }
+
+  private get(
+    query: Query,
+    isGood: (changes: Changes, snapshot: Snapshot) => boolean
+  ): Effect.Effect<Snapshot> {
+    return Effect.suspend(() => {
+      const kept = this.kept.get(query.id)
+      if (kept === undefined) return this.build(query)
+      const changes = changesSince(this.state, query, { sent: kept.revision, seen: kept.revision })
+      if (changes === "forgotten" || !isGood(changes, kept)) return this.build(query)
+      this.kept.delete(query.id)
+      this.kept.set(query.id, kept)
+      return Effect.succeed(kept)
+    })
+  }
+
+  private build(query: Query): Effect.Effect<Snapshot> {
+    let built = this.building.get(query.id)
+    if (built === undefined) {
+      built = Deferred.makeUnsafe()
+      this.building.set(query.id, built)
+      this.fork(
+        this.encode(query).pipe(
+          Effect.tap((snapshot) => Effect.sync(() => this.keep(query, snapshot))),
+          Effect.ensuring(Effect.sync(() => this.building.delete(query.id))),
+          Deferred.into(built),
+          Effect.asVoid
+        )
+      )
+    }
+    return Deferred.await(built)
+  }
+
+  private readonly encode = Effect.fnUntraced(function* (
+    this: Snapshots,
+    query: Query
+  ): Effect.fn.Return<Snapshot> {
+    const { at, revision } = this.state
+    const cursor = this.state.cursor(query)
+    // Rows are never assigned into, so holding on to them now is the whole state at this revision.
+    const held = [...covered(this.state, query)].map(([part, table]) => ({
+      name: table.collection.name,
+      health: table.health,
+      rows: rowsOf(part, table)
+    }))
+    const parts: Array<SnapshotPart> = []
+    for (const { health, name, rows } of held)
+      parts.push({ name, health, rows: new Body(yield* rowsText(rows)) })
+    return {
+      revision,
+      cursor,
+      at,
+      parts,
+      rows: held.reduce((sum, { rows }) => sum + rows.size, 0),
+      bytes: parts.reduce((sum, { rows }) => sum + rows.utf8.length, 0)
+    }
+  })
+
+  private keep(query: Query, snapshot: Snapshot): void {
+    this.drop(query.id)
+    this.kept.set(query.id, snapshot)
+    this.keptBytes += snapshot.bytes
+    for (const id of this.kept.keys()) {
+      if (this.kept.size <= maxKept && this.keptBytes <= maxKeptBytes) return
+      this.drop(id)
+    }
+  }
+
+  private drop(id: string): void {
+    this.keptBytes -= this.kept.get(id)?.bytes ?? 0
+    this.kept.delete(id)
+  }
+}
+
+const rowsText = Effect.fnUntraced(function* (rows: ReadonlyMap<string, Row>): Effect.fn.Return<Buffer> {
+  const clock = yield* Clock.Clock
+  const buffers: Array<Buffer> = []
+  let text = "{"
+  let since = clock.currentTimeMillisUnsafe()
+  for (const [key, row] of rows) {
+    text += `${text === "{" && buffers.length === 0 ? "" : ","}${JSON.stringify(key)}:${JSON.stringify(row)}`
+    if (text.length < longText) continue
+    buffers.push(Buffer.from(text))
+    text = ""
+    if (clock.currentTimeMillisUnsafe() - since < slice) continue
+    yield* Effect.yieldNow
+    since = clock.currentTimeMillisUnsafe()
+  }
+  buffers.push(Buffer.from(`${text}}`))
+  return buffers.length === 1 ? buffers[0]! : Buffer.concat(buffers)
+})
+
+/** The message, with `asOf` as it is now: a quiet poll moves it and is no reason to build anew. */
+export const snapshotFrame = (
+  snapshot: Snapshot,
+  reason: Reason,
+  asOf: (collection: string) => number
+): Frame => {
+  const pieces: Array<string | Body> = [
+    snapshotHead({ cursor: snapshot.cursor, reason, at: snapshot.at }),
+    "{"
+  ]
+  for (const [index, { health, name, rows }] of snapshot.parts.entries()) {
+    pieces.push(
+      `${index === 0 ? "" : ","}${JSON.stringify(name)}:${snapshotPartHead(health, asOf(name))}`,
+      rows,
+      "}"
+    )
+  }
+  return new Frame("snapshot", snapshot.cursor, [...pieces, "}}"])
+}

@@ -1,0 +1,130 @@
+/**
+ * The heart: every collection's rows at one revision, and the chain that proves how they came to be. Resume, throttling,
+ * slow readers and long polls are all `changesSince` over this.
+ *
+ * Plain mutable data with one writer, `apply`; everything else reads.
+ */
+import { type Collection, type Commit, familyOf, type Health, type Rows } from "../Collection.ts"
+import { formatCursor, parseCursor } from "./Cursor.ts"
+import type { Query } from "./Query.ts"
+import { Table } from "./Table.ts"
+import { proofOf, sameHistory, Tips } from "./Tips.ts"
+
+/** Why somebody gets a snapshot. */
+export type Reason = "initial" | "epoch" | "query" | "diverged" | "forgotten" | "smaller"
+
+export type Resume =
+  | { readonly _tag: "Resumed"; readonly revision: number }
+  | { readonly _tag: "Reset"; readonly reason: Reason }
+
+/** What State remembers of the past. Part of how a commit is applied: two nodes of one log must agree on them. */
+export interface Memory {
+  /** Revisions whose tips are kept: 8 MB, about twelve days at one commit a second. */
+  readonly tips: number
+  /** Tombstones kept per collection, or as many as rows live. One commit that removes more puts even readers one commit behind under the floor. */
+  readonly tombstones: number
+  /** Empty, idle members of families that are remembered. One more, and the oldest is forgotten. */
+  readonly idleMembers: number
+}
+
+export const defaultMemory: Memory = { tips: 1_048_576, tombstones: 1_000, idleMembers: 1_000 }
+
+export class State {
+  readonly epoch: string
+  revision = 0
+  /** When the newest commit was made, ms since 1970. */
+  at = 0
+  readonly tables = new Map<string, Table>()
+  /** The highest revision of a forgotten collection: below it a cursor may know rows of collections that we do not. */
+  floor = 0
+  private readonly idle = new Set<string>()
+  private readonly memory: Memory
+  private readonly tips: Tips
+  private readonly describe: (name: string) => Collection
+
+  /** `describe` tells what a collection is; it is asked once, when the collection's first commit comes. */
+  constructor(options: {
+    readonly epoch: string
+    readonly describe: (name: string) => Collection
+    readonly memory?: Memory
+  }) {
+    this.epoch = options.epoch
+    this.memory = options.memory ?? defaultMemory
+    this.tips = new Tips(options.epoch, this.memory.tips)
+    this.describe = options.describe
+  }
+
+  /** `bytes` is the commit as it is stored. */
+  apply(commit: Commit, bytes: string): void {
+    this.tips.extend(bytes)
+    this.revision++
+    this.at = commit.at
+    for (const [name, delta] of commit.deltas) {
+      let table = this.tables.get(name)
+      if (table === undefined) {
+        table = this.empty(this.describe(name))
+        this.tables.set(name, table)
+      }
+      table.apply(delta, this.revision)
+      // A member goes in two steps: its rows are evicted by a commit, later the empty collection is forgotten.
+      this.idle.delete(name)
+      if (familyOf(name) !== undefined && table.size === 0 && table.health.state === "loading")
+        this.idle.add(name)
+    }
+    this.touch(commit.asOf)
+    this.forget()
+  }
+
+  private forget(): void {
+    for (const name of this.idle) {
+      if (this.idle.size <= this.memory.idleMembers) return
+      this.floor = Math.max(this.floor, this.tables.get(name)!.rev)
+      this.tables.delete(name)
+      this.idle.delete(name)
+    }
+  }
+
+  /** The upstream answered well, whether or not anything changed. */
+  touch(asOf: ReadonlyMap<string, number>): void {
+    for (const [name, at] of asOf) {
+      const table = this.tables.get(name)
+      if (table !== undefined) table.asOf = at
+    }
+  }
+
+  /** A collection that has no commit yet, or none any more. */
+  empty(collection: Collection): Table {
+    return new Table(collection, this.floor, this.memory.tombstones)
+  }
+
+  rows(name: string): Rows {
+    return this.tables.get(name) ?? new Map()
+  }
+
+  health(name: string): Health {
+    return this.tables.get(name)?.health ?? { state: "loading" }
+  }
+
+  asOf(name: string): number {
+    return this.tables.get(name)?.asOf ?? 0
+  }
+
+  cursor(query: Query, revision = this.revision): string {
+    const tip = this.tips.at(revision)
+    if (tip === undefined) throw new RangeError(`no tip is kept for revision ${revision}`)
+    return formatCursor({ epoch: this.epoch, revision, proof: proofOf(tip, query.id) })
+  }
+
+  /** Whether a client at this cursor, under this query, can be told what it is missing. */
+  resume(query: Query, text: string): Resume {
+    const cursor = parseCursor(text)
+    if (cursor === undefined || cursor.epoch !== this.epoch || cursor.revision > this.revision) {
+      return { _tag: "Reset", reason: "epoch" }
+    }
+    const tip = this.tips.at(cursor.revision)
+    if (tip === undefined) return { _tag: "Reset", reason: "forgotten" }
+    const proof = proofOf(tip, query.id)
+    if (proof === cursor.proof) return { _tag: "Resumed", revision: cursor.revision }
+    return { _tag: "Reset", reason: sameHistory(proof, cursor.proof) ? "query" : "diverged" }
+  }
+}

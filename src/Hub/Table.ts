@@ -1,0 +1,184 @@
+/**
+ * One collection's rows, in which every field carries the revision that last changed it.
+ *
+ * Live rows and tombstones stand in one list, oldest change first, so that what changed after a revision is the tail of
+ * that list: a walk costs what changed, not what exists. Plain mutable data, because this is the hot loop; the only
+ * writer is `State.apply`.
+ */
+import { type Collection, type Delta, type Health, type Row, type Rows } from "../Collection.ts"
+
+export interface Entry {
+  readonly key: string
+  /** A tombstone keeps its values: they tell whose `where` the row was in. */
+  row: Row
+  /** Last change, death included. */
+  rev: number
+  born: number
+  /** The death before this birth, 0 if there was none or it is forgotten. */
+  before: number
+  /** Its death, 0 while it lives. */
+  gone: number
+  evicted: boolean
+  /** Its line in the table of field revisions. */
+  line: number
+  older: Entry | undefined
+  newer: Entry | undefined
+}
+
+export class Table implements Rows {
+  readonly collection: Collection
+  readonly live = new Map<string, Entry>()
+  /** In order of death: the first is the next to be forgotten. */
+  readonly dead = new Map<string, Entry>()
+  newest: Entry | undefined
+  oldest: Entry | undefined
+  /** The highest revision of a forgotten tombstone: a cursor below it cannot be told what left. */
+  floor: number
+  health: Health = { state: "loading" }
+  healthRev = 0
+  /** ms since 1970, 0 before the first good poll */
+  asOf = 0
+  /** The revision that last touched anything here. */
+  rev = 0
+
+  private revisions: Float64Array
+  private lines = 0
+  private readonly freeLines: Array<number> = []
+  private readonly columns: ReadonlyMap<string, number>
+
+  private readonly minTombstones: number
+
+  constructor(collection: Collection, floor: number, minTombstones: number) {
+    this.collection = collection
+    this.floor = floor
+    this.minTombstones = minTombstones
+    this.columns = new Map(collection.fields.map((name, column) => [name, column]))
+    this.revisions = new Float64Array(collection.fields.length * 16)
+  }
+
+  get size(): number {
+    return this.live.size
+  }
+  get(key: string): Row | undefined {
+    return this.live.get(key)?.row
+  }
+  has(key: string): boolean {
+    return this.live.has(key)
+  }
+  keys(): Iterable<string> {
+    return this.live.keys()
+  }
+  *[Symbol.iterator](): Iterator<readonly [string, Row]> {
+    for (const entry of this.live.values()) yield [entry.key, entry.row]
+  }
+
+  /** The revision that last changed or took away a field of this row; its birth, where nothing did since. */
+  fieldRev(entry: Entry, name: string): number {
+    return this.revisions[entry.line * this.columns.size + this.columns.get(name)!]!
+  }
+
+  /** Total: several writers may race in one log, so an edit of an absent row or a death of none does nothing. */
+  apply(delta: Delta, revision: number): void {
+    this.rev = revision
+    for (const key of delta.remove) this.kill(key, revision, false)
+    for (const key of delta.evict) this.kill(key, revision, true)
+    for (const [key, row] of delta.put) this.put(key, row, revision)
+    for (const [key, { fields, row }] of delta.set) this.edit(key, row, fields, revision)
+    if (delta.health !== undefined) {
+      this.health = delta.health
+      this.healthRev = revision
+    }
+    this.forget()
+  }
+
+  private put(key: string, row: Row, revision: number): void {
+    const living = this.live.get(key)
+    const tomb = living ?? this.dead.get(key)
+    if (tomb !== undefined) this.unlink(tomb)
+    if (living === undefined) this.dead.delete(key)
+    const entry: Entry = {
+      key,
+      row,
+      rev: revision,
+      born: revision,
+      // A row put over a living one ends the life before it in the same instant.
+      before: living !== undefined ? revision : (tomb?.gone ?? 0),
+      gone: 0,
+      evicted: false,
+      line: tomb?.line ?? this.takeLine(),
+      older: undefined,
+      newer: undefined
+    }
+    const start = entry.line * this.columns.size
+    this.revisions.fill(revision, start, start + this.columns.size)
+    // A re-born row stands last in order of birth; Map keeps a replaced key in its old place.
+    if (living !== undefined) this.live.delete(key)
+    this.live.set(key, entry)
+    this.append(entry)
+  }
+
+  private edit(key: string, row: Row, fields: ReadonlyArray<string>, revision: number): void {
+    const entry = this.live.get(key)
+    if (entry === undefined) return
+    entry.row = row
+    entry.rev = revision
+    const start = entry.line * this.columns.size
+    for (const name of fields) {
+      const column = this.columns.get(name)
+      if (column !== undefined) this.revisions[start + column] = revision
+    }
+    this.unlink(entry)
+    this.append(entry)
+  }
+
+  private kill(key: string, revision: number, evicted: boolean): void {
+    const entry = this.live.get(key)
+    if (entry === undefined) return
+    this.live.delete(key)
+    entry.rev = revision
+    entry.gone = revision
+    entry.evicted = evicted
+    this.unlink(entry)
+    this.append(entry)
+    this.dead.set(key, entry)
+  }
+
+  private forget(): void {
+    const keep = Math.max(this.minTombstones, this.live.size)
+    for (const tomb of this.dead.values()) {
+      if (this.dead.size <= keep) return
+      this.floor = tomb.gone
+      this.dead.delete(tomb.key)
+      this.unlink(tomb)
+      this.freeLines.push(tomb.line)
+    }
+  }
+
+  private append(entry: Entry): void {
+    entry.older = this.newest
+    entry.newer = undefined
+    if (this.newest === undefined) this.oldest = entry
+    else this.newest.newer = entry
+    this.newest = entry
+  }
+
+  private unlink(entry: Entry): void {
+    if (entry.older === undefined) this.oldest = entry.newer
+    else entry.older.newer = entry.newer
+    if (entry.newer === undefined) this.newest = entry.older
+    else entry.newer.older = entry.older
+  }
+
+  private takeLine(): number {
+    const free = this.freeLines.pop()
+    if (free !== undefined) return free
+    const line = this.lines++
+    const needed = (line + 1) * this.columns.size
+    if (needed > this.revisions.length) {
+      const grown = new Float64Array(Math.max(needed, this.revisions.length * 2))
+      grown.set(this.revisions)
+      this.revisions = grown
+    }
+    return line
+  }
+}
