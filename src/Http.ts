@@ -1,0 +1,165 @@
+/** Http: by which roads it leaves. One handler a file in `Http/`; here they get their paths. */
+import { Effect, Layer, Option, Scope } from "effect"
+import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { HttpApiScalar, OpenApi } from "effect/http-api"
+import { PrometheusMetrics } from "effect/observability"
+
+import { Catalog } from "./Catalog.ts"
+import { Hub } from "./Hub.ts"
+import { Api } from "./Http/Api.ts"
+import { changes } from "./Http/Changes.ts"
+import { collections } from "./Http/Collections.ts"
+import { fallback, type Route } from "./Http/Fallback.ts"
+import { guard, type Handler } from "./Http/Guard.ts"
+import { livez, readyz } from "./Http/Health.ts"
+import { Problem, problemResponse } from "./Http/Problem.ts"
+import { refresh } from "./Http/Refresh.ts"
+import type { Ground } from "./Http/Road.ts"
+import { rows } from "./Http/Rows.ts"
+import { layerServer } from "./Http/Server.ts"
+import { snapshot } from "./Http/Snapshot.ts"
+import { socket } from "./Http/Socket.ts"
+import { stream } from "./Http/Stream.ts"
+import { hasAdminListener, Settings, tlsOf } from "./Settings.ts"
+import { Upstream } from "./Upstream.ts"
+
+type Endpoint = Route & { readonly handler: Handler<HttpRouter.RouteContext> }
+
+const roads = Effect.fnUntraced(function* (origins: ReadonlySet<string>) {
+  const ground: Ground = { catalog: yield* Catalog, hub: yield* Hub, upstream: yield* Upstream, origins }
+  const endpoints: ReadonlyArray<Endpoint> = [
+    { method: "GET", path: "/v1/snapshot", handler: snapshot(ground) },
+    { method: "GET", path: "/v1/changes", handler: changes(ground) },
+    { method: "GET", path: "/v1/stream", handler: stream(ground) },
+    { method: "GET", path: "/v1/socket", handler: yield* socket(ground) },
+    { method: "GET", path: "/v1/collections", handler: collections(ground) },
+    { method: "GET", path: "/v1/rows/:collection", handler: rows(ground) },
+    { method: "GET", path: "/v1/rows/:collection/:key", handler: rows(ground) },
+    { method: "POST", path: "/v1/refresh/:collection", handler: refresh(ground) },
+    ...probes(ground)
+  ]
+  return endpoints
+})
+
+const probes = (ground: Ground): ReadonlyArray<Endpoint> => [
+  { method: "GET", path: "/livez", handler: () => livez },
+  { method: "GET", path: "/readyz", handler: readyz(ground) }
+]
+
+/** For operators and developers: metrics, the contract, and a page to read it on. */
+const reference = Effect.gen(function* () {
+  const scope = yield* Effect.scope
+  const openapi = HttpServerResponse.jsonUnsafe(OpenApi.fromApi(Api))
+  // The page's script is 3 MB: loaded when somebody looks, not at every start.
+  const docs = yield* Effect.cached(
+    HttpRouter.toHttpEffect(
+      HttpApiScalar.layer(Api, { path: "/docs", scalar: { withDefaultFonts: false } })
+    ).pipe(Scope.provide(scope))
+  )
+  const endpoints: ReadonlyArray<Endpoint> = [
+    {
+      method: "GET",
+      path: "/metrics",
+      handler: () =>
+        Effect.map(PrometheusMetrics.format(), (text) =>
+          HttpServerResponse.text(text, { contentType: "text/plain; version=0.0.4; charset=utf-8" })
+        )
+    },
+    { method: "GET", path: "/openapi.json", handler: () => Effect.succeed(openapi) },
+    {
+      method: "GET",
+      path: "/docs",
+      handler: (request) =>
+        Effect.flatten(docs).pipe(
+          Effect.provideService(HttpServerRequest.HttpServerRequest, request),
+          Effect.provideService(Scope.Scope, scope),
+          Effect.orDie
+        )
+    }
+  ]
+  return endpoints
+})
+
+/** Everything under a path, for life behind a proxy; the page's own links are relative, so it needs the last slash. */
+const under =
+  (basePath: string) =>
+  <E, R>(served: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>) =>
+    Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+      const rest = request.url.startsWith(basePath) ? request.url.slice(basePath.length) : undefined
+      if (rest === "") return Effect.succeed(HttpServerResponse.redirect(`${basePath}/`))
+      return rest !== undefined && (rest.startsWith("/") || rest.startsWith("?"))
+        ? Effect.provideService(
+            served,
+            HttpServerRequest.HttpServerRequest,
+            request.modify({ url: rest.replace(/^\?/, "/?") })
+          )
+        : Effect.succeed(
+            problemResponse(
+              new Problem({ code: "not_found", detail: `everything here is under ${basePath}/` })
+            )
+          )
+    })
+
+const serve = <R>(
+  endpoints: (origins: ReadonlySet<string>) => Effect.Effect<ReadonlyArray<Endpoint>, never, R>,
+  hasPage: boolean
+) =>
+  HttpRouter.serve(
+    HttpRouter.use(
+      Effect.fnUntraced(function* (router) {
+        const { basePath, origins, page } = yield* Settings
+        const all = yield* endpoints(origins)
+        for (const { handler, method, path } of all)
+          yield* router.add(method, path, guard(path, origins, handler))
+        yield* router.add("*", "*", guard("*", origins, yield* fallback(all, hasPage ? page : Option.none())))
+        if (basePath !== "") yield* router.addGlobalMiddleware(under(basePath))
+      })
+    ),
+    { disableLogger: true, disableListenLog: true }
+  ).pipe(
+    // A key in a path may be long; the router's own limit is 100 characters.
+    Layer.provide(Layer.succeed(HttpRouter.RouterConfig, { maxParamLength: 8 * 1024 }))
+  )
+
+const main = Layer.unwrap(
+  Effect.map(Settings, (settings) => {
+    const { host, port } = settings
+    return serve(
+      Effect.fnUntraced(function* (origins) {
+        return hasAdminListener(settings)
+          ? yield* roads(origins)
+          : [...(yield* roads(origins)), ...(yield* reference)]
+      }),
+      true
+    ).pipe(Layer.provide(layerServer({ host, port, tls: tlsOf(settings) })))
+  })
+)
+
+const admin = Layer.unwrap(
+  Effect.map(Settings, (settings) => {
+    if (!hasAdminListener(settings)) return Layer.empty
+    const { adminHost, adminPort } = settings
+    return serve(
+      Effect.fnUntraced(function* (origins) {
+        const ground: Ground = {
+          catalog: yield* Catalog,
+          hub: yield* Hub,
+          upstream: yield* Upstream,
+          origins
+        }
+        return [...(yield* reference), ...probes(ground)]
+      }),
+      false
+    ).pipe(Layer.provide(layerServer({ host: adminHost, port: adminPort, tls: undefined })))
+  })
+)
+
+/** Built after the listeners, so released before them: streams end cleanly while the server still answers. */
+const drain = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const hub = yield* Hub
+    yield* Effect.addFinalizer(() => hub.drain)
+  })
+)
+
+export const Http = { layer: drain.pipe(Layer.provideMerge(Layer.mergeAll(main, admin))) }

@@ -1,0 +1,188 @@
+/**
+ * The contract, for people and generators: `/openapi.json` and the docs page are made from it. The handlers parse by
+ * themselves, since the wire says more than a schema can (docs/protocol.md); a test holds the two lists of endpoints
+ * together.
+ */
+import { Schema } from "effect"
+import { HttpApi, HttpApiEndpoint, HttpApiError, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+
+const described = (description: string) => Schema.optionalKey(Schema.String.annotate({ description }))
+
+const Cursor = Schema.String.annotate({
+  identifier: "Cursor",
+  description: "A place in the history of a query: <epoch>-<revision>-<proof>."
+})
+const Row = Schema.Record(Schema.String, Schema.Json).annotate({ identifier: "Row" })
+const Rows = Schema.Record(Schema.String, Row)
+const State = Schema.Literals(["loading", "live", "stale"])
+const UpstreamError = Schema.Struct({ code: Schema.String, detail: Schema.String })
+
+const query = {
+  collections: described(
+    "Which, separated by commas. Default: all that are not families. `order:*` reads a whole family."
+  ),
+  keys: described(
+    "Only these rows, separated by commas. With nothing: no rows. `pools.keys=` for one collection."
+  ),
+  key: described("One row whose key has commas or is empty; may repeat."),
+  fields: described("Only these fields, and the key field. `pools.fields=` for one collection."),
+  where: described(
+    "Only rows whose fixed field equals the value, as field:value; may repeat. `pools.where=` for one collection."
+  )
+}
+const since = described("The cursor of the last message held. `now`: no snapshot. Also as Last-Event-ID.")
+const interval = described("At most one change in this time, newest values win: 50ms to 60s.")
+
+const Snapshot = Schema.Struct({
+  type: Schema.Literal("snapshot"),
+  cursor: Cursor,
+  reason: Schema.Literals(["initial", "epoch", "query", "diverged", "forgotten", "smaller"]),
+  at: Schema.Finite,
+  collections: Schema.Record(
+    Schema.String,
+    Schema.Struct({
+      state: State,
+      error: Schema.optionalKey(UpstreamError),
+      asOf: Schema.optionalKey(Schema.Finite),
+      rows: Rows
+    })
+  )
+}).annotate({ identifier: "Snapshot", description: "Replaces everything the client holds." })
+
+const Change = Schema.Struct({
+  type: Schema.Literal("change"),
+  from: Cursor,
+  cursor: Cursor,
+  commits: Schema.Int,
+  at: Schema.Finite,
+  collections: Schema.Record(
+    Schema.String,
+    Schema.Struct({
+      state: Schema.optionalKey(State),
+      error: Schema.optionalKey(UpstreamError),
+      asOf: Schema.optionalKey(Schema.Finite),
+      rows: Schema.optionalKey(Rows),
+      remove: Schema.optionalKey(Schema.Array(Schema.String)),
+      evict: Schema.optionalKey(Schema.Array(Schema.String)),
+      put: Schema.optionalKey(Rows),
+      set: Schema.optionalKey(Rows),
+      unset: Schema.optionalKey(Schema.Record(Schema.String, Schema.Array(Schema.String)))
+    })
+  )
+}).annotate({ identifier: "Change", description: "Takes a client from `from` to `cursor`." })
+
+const problem = <const Code extends string, const Status extends number>(
+  code: Code,
+  status: Status,
+  title: string
+) =>
+  class extends HttpApiError.Problem<object>()(
+    code,
+    { type: `/problems/${code}`, status, title },
+    { code: Schema.String }
+  ) {}
+
+const InvalidQuery = problem("invalid_query", 400, "The query is not understood")
+const UnknownCollection = problem("unknown_collection", 404, "There is no such collection")
+const UnknownRow = problem("unknown_row", 404, "There is no such row")
+const TooMany = problem("too_many", 429, "Too many")
+const Unavailable = problem("unavailable", 503, "Not available now")
+
+class Roads extends HttpApiGroup.make("roads").add(
+  HttpApiEndpoint.get("snapshot", "/v1/snapshot", {
+    query,
+    success: [Snapshot, HttpApiSchema.Empty(304)],
+    error: [InvalidQuery, UnknownCollection, TooMany]
+  }).annotate(OpenApi.Summary, "The whole state now, once"),
+  HttpApiEndpoint.get("changes", "/v1/changes", {
+    query: {
+      ...query,
+      since,
+      interval,
+      wait: described("How long to wait for a change: 0s to 55s, default 25s. Also as Prefer: wait=N.")
+    },
+    success: [Schema.Union([Snapshot, Change]), HttpApiSchema.NoContent],
+    error: [InvalidQuery, UnknownCollection, TooMany]
+  }).annotate(OpenApi.Summary, "Long poll: the change since a cursor, as soon as there is one"),
+  HttpApiEndpoint.get("stream", "/v1/stream", {
+    query: { ...query, since, interval },
+    success: Schema.String.pipe(HttpApiSchema.asText({ contentType: "text/event-stream" })),
+    error: [InvalidQuery, UnknownCollection]
+  }).annotate(OpenApi.Summary, "Server-Sent Events: snapshot, change, ping, goodbye"),
+  HttpApiEndpoint.get("socket", "/v1/socket", {
+    query: { ...query, since, interval },
+    success: HttpApiSchema.Empty(101),
+    error: problem("upgrade_required", 426, "This is a WebSocket")
+  }).annotate(OpenApi.Summary, "WebSocket, subprotocol ratecast.v1: the same messages, and subscribe")
+) {}
+
+class Look extends HttpApiGroup.make("look").add(
+  HttpApiEndpoint.get("collections", "/v1/collections", {
+    success: Schema.Struct({
+      cursor: Cursor,
+      collections: Schema.Array(
+        Schema.Struct({
+          name: Schema.String,
+          kind: Schema.Literals(["polled", "derived"]),
+          key: Schema.String,
+          fixed: Schema.Json.annotate({ description: "JSON Schema of the fixed fields" }),
+          live: Schema.Json.annotate({ description: "JSON Schema of the live fields" }),
+          rows: Schema.Int,
+          state: State,
+          error: Schema.optionalKey(UpstreamError),
+          asOf: Schema.optionalKey(Schema.Finite)
+        })
+      )
+    })
+  }).annotate(OpenApi.Summary, "What there is to read, and of what shape"),
+  HttpApiEndpoint.get("row", "/v1/rows/:collection/:key", {
+    params: { collection: Schema.String, key: Schema.String },
+    success: [Schema.Struct({ cursor: Cursor, key: Schema.String, row: Row }), HttpApiSchema.Empty(304)],
+    error: [InvalidQuery, UnknownCollection, UnknownRow, TooMany]
+  }).annotate(OpenApi.Summary, "One row"),
+  HttpApiEndpoint.get("rowByKey", "/v1/rows/:collection", {
+    params: { collection: Schema.String },
+    query: { key: Schema.String },
+    success: [Schema.Struct({ cursor: Cursor, key: Schema.String, row: Row }), HttpApiSchema.Empty(304)],
+    error: [InvalidQuery, UnknownCollection, UnknownRow, TooMany]
+  }).annotate(OpenApi.Summary, "One row, for keys that do not fit into a path"),
+  HttpApiEndpoint.post("refresh", "/v1/refresh/:collection", {
+    params: { collection: Schema.String },
+    success: Schema.Struct({
+      epoch: Schema.String,
+      revision: Schema.Int,
+      asOf: Schema.optionalKey(Schema.Finite),
+      refreshed: Schema.Boolean,
+      retryAfterMs: Schema.Finite
+    }),
+    error: [InvalidQuery, UnknownCollection, TooMany, Unavailable]
+  }).annotate(OpenApi.Summary, "Polls the upstream now, once however many ask")
+) {}
+
+class Probes extends HttpApiGroup.make("probes").add(
+  HttpApiEndpoint.get("livez", "/livez", {
+    success: Schema.Struct({ status: Schema.Literal("ok") })
+  }).annotate(OpenApi.Summary, "Whether the process runs"),
+  HttpApiEndpoint.get("readyz", "/readyz", {
+    success: [
+      Schema.Struct({ status: Schema.Literal("ok") }),
+      Schema.Struct({
+        status: Schema.Literals(["loading", "draining"]),
+        waitingFor: Schema.optionalKey(Schema.Array(Schema.String))
+      }).pipe(HttpApiSchema.status(503))
+    ]
+  }).annotate(OpenApi.Summary, "Whether it should get requests; stale data keeps it ready")
+) {}
+
+export class Api extends HttpApi.make("ratecast")
+  .add(Roads)
+  .add(Look)
+  .add(Probes)
+  .annotateMerge(
+    OpenApi.annotations({
+      title: "Ratecast",
+      description:
+        "Poll once, cast to all: snapshot, long poll, Server-Sent Events and WebSocket from one cursor.",
+      version: "1"
+    })
+  ) {}

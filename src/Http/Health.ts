@@ -1,0 +1,28 @@
+/** `/livez` and `/readyz`: whether the process runs, and whether it should get requests. Stale data keeps it ready. */
+import { Effect } from "effect"
+import type { HttpServerRequest } from "effect/http"
+
+import { textResponse } from "./Json.ts"
+import type { Ground } from "./Road.ts"
+
+const headers = { "cache-control": "no-store" }
+
+export const livez = Effect.succeed(textResponse('{"status":"ok"}', headers))
+
+export const readyz = ({ catalog, hub }: Ground) => {
+  const required = [...catalog.declared.values()].filter((declared) => declared.required)
+  return (_request: HttpServerRequest.HttpServerRequest) =>
+    Effect.sync(() => {
+      const waitingFor = required
+        .map(({ name }) => name)
+        .filter((name) => hub.look(name).health.state === "loading")
+      const draining = hub.isDraining()
+      const ready = waitingFor.length === 0 && !draining
+      const status = ready ? "ok" : draining ? "draining" : "loading"
+      return textResponse(
+        JSON.stringify({ status, ...(waitingFor.length === 0 ? {} : { waitingFor }) }),
+        ready ? headers : { ...headers, "retry-after": "1" },
+        ready ? 200 : 503
+      )
+    })
+}

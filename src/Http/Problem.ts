@@ -1,0 +1,50 @@
+/** Errors as RFC 9457 problem details, on every road in the same words. */
+import { Schema } from "effect"
+import { HttpServerResponse, ProblemDetails } from "effect/http"
+
+const titles = {
+  invalid_query: [400, "The query is not understood"],
+  bad_message: [400, "The message is not understood"],
+  forbidden: [403, "This is not allowed"],
+  unknown_collection: [404, "There is no such collection"],
+  unknown_row: [404, "There is no such row"],
+  not_found: [404, "There is nothing here"],
+  method_not_allowed: [405, "This method is not allowed here"],
+  too_large: [413, "The request is too large"],
+  uri_too_long: [414, "The URL is too long"],
+  upgrade_required: [426, "This is a WebSocket"],
+  too_many: [429, "Too many"],
+  internal: [500, "Something went wrong here"],
+  unavailable: [503, "Not available now"]
+} as const
+
+export type ProblemCode = keyof typeof titles
+
+/** What a client did wrong, or what stands in its way. `retryAfterMs`: when it may try again. */
+export class Problem extends Schema.TaggedError<Problem>()("Problem", {
+  code: Schema.Literals(Object.keys(titles) as ReadonlyArray<ProblemCode>),
+  detail: Schema.String,
+  retryAfterMs: Schema.optional(Schema.Finite),
+  allow: Schema.optional(Schema.String)
+}) {
+  get status(): number {
+    return titles[this.code][0]
+  }
+}
+
+/** The members of a problem, as they stand in a response or in a WebSocket message. */
+export const problemDetails = (problem: Problem) => ({
+  type: `/problems/${problem.code}`,
+  title: titles[problem.code][1],
+  status: problem.status,
+  detail: problem.detail,
+  code: problem.code
+})
+
+export const problemResponse = (problem: Problem): HttpServerResponse.HttpServerResponse => {
+  const headers: { [name: string]: string } = { "cache-control": "no-store" }
+  if (problem.retryAfterMs !== undefined)
+    headers["retry-after"] = String(Math.ceil(problem.retryAfterMs / 1000))
+  if (problem.allow !== undefined) headers["allow"] = problem.allow
+  return HttpServerResponse.setHeaders(ProblemDetails.toResponse(problemDetails(problem)), headers)
+}

@@ -1,0 +1,33 @@
+/** `POST /v1/refresh/{collection}`: polls its upstream now, once however many ask. */
+import { Effect } from "effect"
+import { HttpRouter, type HttpServerRequest } from "effect/http"
+
+import { noParameters } from "./Collections.ts"
+import { textResponse } from "./Json.ts"
+import { Problem } from "./Problem.ts"
+import { lookUp } from "./Resolve.ts"
+import { attempt, type Ground } from "./Road.ts"
+
+export const refresh = ({ catalog, hub, upstream }: Ground) =>
+  Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
+    yield* noParameters(request)
+    const name = (yield* HttpRouter.params)["collection"] ?? ""
+    yield* attempt(() => lookUp(catalog, name))
+    if (name.includes("*") || !upstream.admits(name)) {
+      return yield* new Problem({ code: "too_many", detail: "too many members at once", retryAfterMs: 5_000 })
+    }
+    const { ok, refreshed, retryAfterMs } = yield* upstream.refresh(name)
+    const { asOf, health } = hub.look(name)
+    if (!ok) {
+      const detail = health.error?.detail ?? "The upstream did not answer."
+      return yield* new Problem({ code: "unavailable", detail, retryAfterMs: Math.max(retryAfterMs, 1_000) })
+    }
+    const answer = {
+      epoch: hub.epoch,
+      revision: hub.revision(),
+      ...(asOf === 0 ? {} : { asOf }),
+      refreshed,
+      retryAfterMs
+    }
+    return textResponse(JSON.stringify(answer), { "cache-control": "no-store" })
+  })

@@ -1,0 +1,100 @@
+/** From what a client asked for to a query: names looked up, fields checked against the collections that have them. */
+import { type Catalog, type Declared, declares } from "../Catalog.ts"
+import { familyOf } from "../Collection.ts"
+import { makeQuery, type Part, type Query } from "../Hub.ts"
+import { didYouMean } from "../Nearest.ts"
+import type { Asked, Narrowing } from "./Asked.ts"
+import { Problem } from "./Problem.ts"
+
+const maxMemberBytes = 256
+
+const invalid = (detail: string) => new Problem({ code: "invalid_query", detail })
+
+/** Throws a Problem. */
+export const resolve = (catalog: Catalog["Service"], asked: Asked): Query => {
+  const named = new Map<string, Declared>()
+  for (const name of asked.collections ?? everything(catalog)) named.set(name, lookUp(catalog, name))
+  for (const name of asked.own.keys()) {
+    if (!named.has(name))
+      throw invalid(`"${name}" has its own form but is not queried${didYouMean(name, named.keys())}`)
+  }
+  knowFields(asked, [...named.values()])
+  const parts: Array<readonly [string, Part]> = []
+  const patterns: Array<readonly [string, Part]> = []
+  for (const [name, declared] of named) {
+    const made = partOf(name, declared, asked, asked.own.get(name) ?? {})
+    ;(name.includes("*") ? patterns : parts).push([name, made])
+  }
+  return makeQuery(parts, patterns)
+}
+
+/** All that are not families. */
+export const everything = (catalog: Catalog["Service"]): ReadonlyArray<string> =>
+  [...catalog.declared.values()].filter(({ family }) => !family).map(({ name }) => name)
+
+/** What declares a collection, a member of a family or a pattern over one. Throws a Problem. */
+export const lookUp = (catalog: Catalog["Service"], name: string): Declared => {
+  const found = declares(catalog, name)
+  if (
+    found === undefined ||
+    (name.includes("*") && !found.family) ||
+    Buffer.byteLength(name) > maxMemberBytes
+  ) {
+    const known = [...catalog.declared.values()].map(({ family, name }) => (family ? `${name}:` : name))
+    const family = familyOf(name)?.family
+    const hint =
+      family !== undefined && catalog.declared.get(family)?.family === true
+        ? "; a member needs an id"
+        : didYouMean(name, known)
+    throw new Problem({
+      code: "unknown_collection",
+      detail: `there is no collection "${name.slice(0, 80)}"${hint}`
+    })
+  }
+  return found
+}
+
+/** A field that no collection of the query has is a mistake; one that some have applies to those. */
+const knowFields = (asked: Asked, queried: ReadonlyArray<Declared>): void => {
+  const known = new Set(queried.flatMap(({ collection }) => collection.fields))
+  for (const name of [...(asked.fields ?? []), ...asked.where.map((text) => condition(text)[0])]) {
+    if (!known.has(name))
+      throw invalid(`no queried collection has a field "${name.slice(0, 80)}"${didYouMean(name, known)}`)
+  }
+}
+
+const partOf = (name: string, declared: Declared, asked: Narrowing, own: Partial<Narrowing>): Part => {
+  const { fields, fixed, key } = declared.collection
+  const has = (field: string) => fields.includes(field)
+  for (const field of [...(own.fields ?? []), ...(own.where ?? []).map((text) => condition(text)[0])]) {
+    if (!has(field))
+      throw invalid(`"${name}" has no field "${field.slice(0, 80)}"${didYouMean(field, fields)}`)
+  }
+  const keys = own.keys ?? asked.keys
+  // `fields` applies to the collections that have one of them; of none at all nobody is left out.
+  const shared =
+    asked.fields !== undefined && (asked.fields.length === 0 || asked.fields.some(has))
+      ? asked.fields
+      : undefined
+  const chosen = own.fields ?? shared
+  const where = (own.where ?? asked.where).map(condition).filter(([field]) => has(field))
+  for (const [field] of where) {
+    if (!fixed.has(field))
+      throw invalid(`"${field}" of "${name}" is not fixed, so it cannot stand in where${fixedOnes(fixed)}`)
+  }
+  return {
+    collection: { ...declared.collection, name },
+    keys: keys === undefined ? undefined : new Set(keys),
+    fields: chosen === undefined ? undefined : new Set([key, ...chosen.filter(has)]),
+    where
+  }
+}
+
+const fixedOnes = (fixed: ReadonlySet<string>): string =>
+  fixed.size === 0 ? "" : `; fixed are ${[...fixed].join(", ")}`
+
+const condition = (text: string): readonly [field: string, text: string] => {
+  const colon = text.indexOf(":")
+  if (colon <= 0) throw invalid(`"where" is ${JSON.stringify(text.slice(0, 80))}; expected field:value`)
+  return [text.slice(0, colon), text.slice(colon + 1)]
+}

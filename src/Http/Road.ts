@@ -1,0 +1,71 @@
+/** What every road does first: understand the query, and wait where the client is ahead of us. */
+import { Effect } from "effect"
+import type { HttpServerRequest } from "effect/http"
+
+import type { Catalog } from "../Catalog.ts"
+import { type Hub, parseCursor, type Query } from "../Hub.ts"
+import type { Upstream } from "../Upstream.ts"
+import { type Asked, askedInUrl } from "./Asked.ts"
+import { Problem } from "./Problem.ts"
+import { resolve } from "./Resolve.ts"
+
+/** What the roads stand on. */
+export interface Ground {
+  readonly catalog: Catalog["Service"]
+  readonly hub: Hub["Service"]
+  readonly upstream: Upstream["Service"]
+  /** Pages that may reach us from elsewhere. */
+  readonly origins: ReadonlySet<string>
+}
+
+/** Runs what may throw a Problem. */
+export const attempt = <A>(run: () => A): Effect.Effect<A, Problem> =>
+  Effect.suspend(() => {
+    try {
+      return Effect.succeed(run())
+    } catch (thrown) {
+      return thrown instanceof Problem ? Effect.fail(thrown) : Effect.die(thrown)
+    }
+  })
+
+export const searchOf = (request: HttpServerRequest.HttpServerRequest): URLSearchParams => {
+  const mark = request.url.indexOf("?")
+  return new URLSearchParams(mark === -1 ? "" : request.url.slice(mark + 1))
+}
+
+export const askedOf = (request: HttpServerRequest.HttpServerRequest): Effect.Effect<Asked, Problem> =>
+  attempt(() => askedInUrl(searchOf(request), request.headers["last-event-id"]))
+
+const minRevisionShape = /^(?:([0-9a-z]{1,32})-)?([0-9]{1,15})(?:-[0-9a-f]{12})?$/
+
+/** The query, once the revision that the client has seen elsewhere is here, or it has been waited for. */
+export const queryOf = Effect.fnUntraced(function* (
+  { catalog, hub, upstream }: Ground,
+  asked: Asked,
+  minRevision: string | undefined
+): Effect.fn.Return<Query, Problem> {
+  const query = yield* attempt(() => resolve(catalog, asked))
+  for (const name of query.parts.keys()) {
+    if (!upstream.admits(name)) {
+      return yield* new Problem({
+        code: "too_many",
+        detail: `too many members of "${name.replace(/:.*/s, "")}" are read at once`,
+        retryAfterMs: 5_000
+      })
+    }
+  }
+  const since = asked.since === undefined ? undefined : parseCursor(asked.since)
+  if (since !== undefined) yield* hub.reach(since)
+  const least = minRevisionShape.exec(minRevision ?? "")
+  if (least !== null) yield* hub.reach({ epoch: least[1] ?? hub.epoch, revision: Number(least[2]) })
+  return query
+})
+
+export const minRevisionOf = (request: HttpServerRequest.HttpServerRequest): string | undefined =>
+  request.headers["ratecast-min-revision"]
+
+/** What is the same for all who ask the same; caches must ask again. */
+export const caching = {
+  "cache-control": "no-cache",
+  vary: "Accept-Encoding, Authorization, Cookie, Origin"
+}

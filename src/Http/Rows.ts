@@ -1,0 +1,74 @@
+/** `GET /v1/rows/{collection}/{key}`, or `?key=` for keys that do not fit into a path: one row. */
+import { createHash } from "node:crypto"
+
+import { Effect } from "effect"
+import { HttpRouter, type HttpServerRequest, HttpServerResponse } from "effect/http"
+
+import { familyOf } from "../Collection.ts"
+import { makeQuery } from "../Hub.ts"
+import { didYouMean } from "../Nearest.ts"
+import { textResponse } from "./Json.ts"
+import { Problem } from "./Problem.ts"
+import { attempt, caching, type Ground, searchOf } from "./Road.ts"
+import { lookUp } from "./Resolve.ts"
+import { tagsOf } from "./Snapshot.ts"
+
+export const rows = ({ catalog, hub, upstream }: Ground) =>
+  Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
+    const params = yield* HttpRouter.params
+    const name = params["collection"] ?? ""
+    const key = yield* attempt(() => keyOf(searchOf(request), params["key"]))
+    const declared = yield* attempt(() => lookUp(catalog, name))
+    if (name.includes("*"))
+      return yield* new Problem({
+        code: "unknown_collection",
+        detail: "a row is in one collection, not in a pattern"
+      })
+    if (!upstream.admits(name)) {
+      return yield* new Problem({
+        code: "too_many",
+        detail: `too many members of "${familyOf(name)!.family}" are read at once`,
+        retryAfterMs: 5_000
+      })
+    }
+    upstream.touch([name])
+    const row = hub.look(name).row(key)
+    if (row === undefined) {
+      return yield* new Problem({
+        code: "unknown_row",
+        detail: `"${name}" has no row ${JSON.stringify(key.slice(0, 80))}`
+      })
+    }
+    const text = JSON.stringify(row)
+    // Of its content: a revision can be given twice, after a server lost its last commits.
+    const etag = `"${createHash("sha1").update(text).digest("base64url")}"`
+    const headers = { ...caching, etag }
+    const tags = tagsOf(request.headers["if-none-match"])
+    if (tags.includes(etag.slice(1, -1)) || request.headers["if-none-match"]?.trim() === "*") {
+      return HttpServerResponse.empty({ status: 304, headers })
+    }
+    const collection = { ...declared.collection, name }
+    const query = makeQuery([[name, { collection, keys: new Set([key]), fields: undefined, where: [] }]])
+    return textResponse(
+      `{"cursor":${JSON.stringify(hub.cursor(query))},"key":${JSON.stringify(key)},"row":${text}}`,
+      headers
+    )
+  })
+
+const invalid = (detail: string) => new Problem({ code: "invalid_query", detail })
+
+/** Throws a Problem. */
+const keyOf = (search: URLSearchParams, inPath: string | undefined): string => {
+  for (const name of search.keys()) {
+    if (name !== "key" && !name.startsWith("_"))
+      throw invalid(`unknown parameter "${name.slice(0, 80)}"${didYouMean(name, ["key"])}`)
+  }
+  const keys = search.getAll("key")
+  if (keys.length > 1) throw invalid(`"key" is given twice`)
+  if (inPath !== undefined && inPath !== "") {
+    if (keys.length > 0) throw invalid(`the key is given twice, in the path and as "key"`)
+    return inPath
+  }
+  if (keys[0] === undefined) throw invalid(`no key; expected /v1/rows/{collection}/{key} or ?key=`)
+  return keys[0]
+}

@@ -1,0 +1,98 @@
+/** The Node server: what it listens on, the limits of a request, TLS, and how it goes. */
+import { readFileSync } from "node:fs"
+import * as http from "node:http"
+import * as http2 from "node:http2"
+import type { Socket } from "node:net"
+
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import { Effect, Layer } from "effect"
+import { HttpServer } from "effect/http"
+import { ServeError } from "effect/http/HttpServerError"
+
+import type { Tls } from "../Settings.ts"
+import { rememberHead } from "./Handover.ts"
+
+/** Limits of a request; each stops an attack that holds connections or memory for nothing. */
+const limits = {
+  /** Slow heads: a client has this long to send one, ms. */
+  headersTimeout: 5_000,
+  /** Slow bodies: a client has this long to send the whole request, ms. */
+  requestTimeout: 10_000,
+  connectionsCheckingInterval: 1_000,
+  /** Longer than the minute most load balancers keep an idle connection, or they would use one we just closed. */
+  keepAliveTimeout: 65_000,
+  maxHeaderSize: 16 * 1024
+}
+
+/** Node's own 511 makes ten thousand clients that come back at once wait 8.9 s instead of 1.6. */
+const backlog = 8192
+/** Connections that have not ended by then are cut, ms. */
+const grace = 500
+
+const createServer = (
+  tls: Tls | undefined
+): Effect.Effect<http.Server | http2.Http2SecureServer, ServeError> =>
+  Effect.try({
+    try: () =>
+      tls === undefined
+        ? http.createServer(limits)
+        : // WebSocket stays on HTTP/1.1.
+          http2.createSecureServer({
+            key: readFileSync(tls.keyFile),
+            cert: readFileSync(tls.certFile),
+            allowHTTP1: true,
+            ...limits
+          }),
+    catch: (cause) => new ServeError({ cause })
+  })
+
+export const layerServer = (options: {
+  readonly host: string
+  readonly port: number
+  readonly tls: Tls | undefined
+}) =>
+  Layer.mergeAll(
+    NodeHttpServer.layerHttpServices,
+    Layer.effect(
+      HttpServer.HttpServer,
+      Effect.gen(function* () {
+        const sockets = new Set<Socket>()
+        // The listeners used here exist on every kind of server.
+        const server = (yield* createServer(options.tls)) as http.Server
+        server.on("connection", (socket: Socket) => {
+          sockets.add(socket)
+          socket.once("close", () => sockets.delete(socket))
+        })
+        server.on("upgrade", (incoming, _socket, head) => rememberHead(incoming, head))
+        server.on("clientError", refuse)
+        const made = yield* NodeHttpServer.make(() => server, {
+          host: options.host,
+          port: options.port,
+          backlog,
+          gracefulShutdownTimeout: grace
+        })
+        // Released before the server itself, which waits for every connection.
+        yield* Effect.addFinalizer(() =>
+          Effect.sync(() => {
+            for (const socket of sockets) socket.destroy()
+          })
+        )
+        return made
+      })
+    )
+  )
+
+/** What is not HTTP, or too much of it, is told so in a word. */
+const refuse = (error: NodeJS.ErrnoException, socket: Socket): void => {
+  if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy()
+  const [status, reason] =
+    error.code === "HPE_HEADER_OVERFLOW"
+      ? [431, "Request Header Fields Too Large"]
+      : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+        ? [408, "Request Timeout"]
+        : [400, "Bad Request"]
+  const body = JSON.stringify({ type: `/problems/http`, title: reason, status, code: "http" })
+  socket.end(
+    `HTTP/1.1 ${status} ${reason}\r\ncontent-type: application/problem+json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`
+  )
+}

@@ -1,0 +1,29 @@
+/** `GET /v1/snapshot`: the whole state now, once. */
+import { Effect } from "effect"
+import { type HttpServerRequest, HttpServerResponse } from "effect/http"
+
+import { frameResponse } from "./Json.ts"
+import { askedOf, caching, type Ground, minRevisionOf, queryOf } from "./Road.ts"
+
+export const snapshot = (ground: Ground) =>
+  Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
+    const { hub, upstream } = ground
+    const query = yield* queryOf(ground, yield* askedOf(request), minRevisionOf(request))
+    upstream.touch(query.parts.keys())
+    const header = request.headers["if-none-match"]
+    const known =
+      header?.trim() === "*"
+        ? hub.cursor(query)
+        : tagsOf(header).find((cursor) => hub.isCurrent(query, cursor))
+    if (known !== undefined)
+      return HttpServerResponse.empty({ status: 304, headers: { ...caching, etag: weakTag(known) } })
+    const frame = yield* hub.snapshot(query)
+    return yield* frameResponse(request, frame, { ...caching, etag: weakTag(frame.cursor!) })
+  })
+
+/** Weak, because a body may carry a newer `asOf` under the same cursor. */
+const weakTag = (cursor: string): string => `W/"${cursor}"`
+
+/** The opaque parts of a list of entity tags (RFC 9110, 13.1.2), compared weakly. */
+export const tagsOf = (header: string | undefined): ReadonlyArray<string> =>
+  [...(header ?? "").matchAll(/(?:W\/)?"([^"]*)"/g)].map(([, tag]) => tag!)

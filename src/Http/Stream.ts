@@ -1,0 +1,120 @@
+/**
+ * `GET /v1/stream`: Server-Sent Events. Never answers 429 or 503, because `EventSource` gives up for good on any status
+ * but 200: who cannot be served is told so in the stream, and when to come back.
+ */
+import { Effect, Random } from "effect"
+import { type HttpServerRequest, HttpServerResponse } from "effect/http"
+
+import {
+  chunk,
+  Frame,
+  type Framing,
+  goodbyeMessage,
+  type GoodbyeCode,
+  type Hub,
+  type Query,
+  type Reader,
+  type Sink
+} from "../Hub.ts"
+import { corsHeaders } from "./Cors.ts"
+import { Gzip, takesGzip } from "./Gzip.ts"
+import { handedOver, handOverStream, type StreamHandover } from "./Handover.ts"
+import { Outlet } from "./Outlet.ts"
+import { Problem } from "./Problem.ts"
+import { askedOf, type Ground, minRevisionOf, queryOf } from "./Road.ts"
+
+const headers = {
+  "content-type": "text/event-stream",
+  "cache-control": "no-cache, no-transform",
+  "x-accel-buffering": "no",
+  vary: "Accept-Encoding, Authorization, Cookie, Origin"
+}
+
+export const stream = (ground: Ground) =>
+  Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
+    const { hub } = ground
+    const asked = yield* askedOf(request)
+    const query = yield* queryOf(ground, asked, minRevisionOf(request)).pipe(
+      Effect.catchIf(isPassing, (problem) => Effect.succeed(problem))
+    )
+    if (request.method === "HEAD") return HttpServerResponse.empty({ headers })
+    const gzip = takesGzip(request.headers["accept-encoding"])
+    const retry = yield* Random.nextIntBetween(1_000, 5_001)
+    const connection = handOverStream(request, {
+      ...headers,
+      ...corsHeaders(request, ground.origins),
+      ...(gzip ? { "content-encoding": "gzip" } : {})
+    })
+    const sink = new EventSink(connection, gzip, retry)
+    if (query instanceof Problem) {
+      sink.end("too_many", query.retryAfterMs)
+    } else if (hub.isDraining()) {
+      sink.end("shutdown")
+    } else {
+      yield* sink.serve(hub, query, asked.since, asked.interval)
+    }
+    return handedOver
+  })
+
+/** A problem that may be gone when the client comes back. */
+const isPassing = (problem: Problem): boolean => problem.code === "too_many" || problem.code === "unavailable"
+
+class EventSink implements Sink {
+  readonly framing: Framing
+  private readonly connection: StreamHandover
+  private readonly gzip: Gzip | undefined
+  private readonly outlet: Outlet
+  private readonly retry: number
+  private hub: Hub["Service"] | undefined
+  private reader: Reader | undefined
+
+  constructor(connection: StreamHandover, gzip: boolean, retry: number) {
+    this.connection = connection
+    this.retry = retry
+    this.gzip = gzip ? new Gzip() : undefined
+    const chunked = connection.protocol === "HTTP/1.1"
+    this.framing = gzip ? (chunked ? "gzipChunks" : "gzipEvents") : chunked ? "chunks" : "events"
+    this.outlet = new Outlet(connection.out, {
+      drained: () => this.reader !== undefined && this.hub?.drained(this.reader),
+      progressed: () => this.reader !== undefined && this.hub?.progressed(this.reader)
+    })
+    const begin = `retry: ${retry}\n\n`
+    this.writeOwn(this.gzip === undefined ? Buffer.from(begin) : this.gzip.begin(begin))
+  }
+
+  serve(hub: Hub["Service"], query: Query, since: string | undefined, interval: number): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const reader = hub.enter(query, this, { interval, once: false })
+      this.hub = hub
+      this.reader = reader
+      this.connection.onClose(() => {
+        this.outlet.close()
+        hub.leave(reader)
+      })
+      return hub.open(reader, { since, notBefore: 0 })
+    })
+  }
+
+  write(frame: Frame): boolean {
+    const encoded = frame.in(this.framing)
+    this.gzip?.add(encoded)
+    return this.outlet.write(encoded)
+  }
+
+  end(code: GoodbyeCode, retryAfterMs = this.retry): void {
+    // A goodbye cannot be put into the middle of a frame that the reader does not take.
+    if (this.outlet.isBusy || code === "stalled") {
+      this.connection.destroy()
+    } else {
+      this.write(new Frame("goodbye", undefined, [goodbyeMessage(code, retryAfterMs)]))
+      if (this.gzip !== undefined) this.writeOwn(this.gzip.end())
+      this.outlet.close()
+      this.connection.end()
+    }
+    if (this.reader !== undefined) this.hub?.leave(this.reader)
+  }
+
+  private writeOwn(bytes: Buffer): void {
+    this.outlet.writeOwn(this.connection.protocol === "HTTP/1.1" ? Buffer.concat(chunk(bytes)) : bytes)
+  }
+}

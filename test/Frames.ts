@@ -1,0 +1,212 @@
+/**
+ * A WebSocket client at the level of frames (RFC 6455), over a bare connection: it can break every rule, and notices when
+ * the server does.
+ */
+import { createHash, randomBytes } from "node:crypto"
+
+import { Client, type Closed, type Headers, upgradeHeaders, Wire } from "./Clients.ts"
+import { until } from "./Daemon.ts"
+import type { Message } from "./Held.ts"
+
+export const opcodes = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const
+
+export interface FrameOptions {
+  readonly opcode?: number
+  readonly final?: boolean
+  readonly masked?: boolean
+  /** The first reserved bit: permessage-deflate, where that was agreed on. */
+  readonly rsv1?: boolean
+}
+
+/** One frame as a client sends it. */
+export const frame = (
+  payload: string | Buffer,
+  { final = true, masked = true, opcode = opcodes.text, rsv1 = false }: FrameOptions = {}
+): Buffer => {
+  const data = Buffer.from(payload)
+  const head = [(final ? 0x80 : 0) | (rsv1 ? 0x40 : 0) | opcode]
+  const mask = masked ? 0x80 : 0
+  if (data.length < 126) head.push(mask | data.length)
+  else if (data.length < 65_536) head.push(mask | 126, data.length >> 8, data.length & 0xff)
+  else {
+    const length = Buffer.alloc(8)
+    length.writeBigUInt64BE(BigInt(data.length))
+    head.push(mask | 127, ...length)
+  }
+  if (!masked) return Buffer.concat([Buffer.from(head), data])
+  const key = randomBytes(4)
+  return Buffer.concat([Buffer.from(head), key, data.map((byte, i) => byte ^ key[i % 4]!)])
+}
+
+export const closeFrame = (code: number, reason = ""): Buffer => {
+  const payload = Buffer.concat([Buffer.alloc(2), Buffer.from(reason)])
+  payload.writeUInt16BE(code)
+  return frame(payload, { opcode: opcodes.close })
+}
+
+interface Received {
+  readonly final: boolean
+  readonly opcode: number
+  readonly payload: Buffer
+}
+
+export interface RawOptions {
+  readonly headers?: Headers
+  /** Goes out in one packet with the request. */
+  readonly first?: Buffer
+  /** Reads nothing behind the first packet until `unpause`. */
+  readonly paused?: boolean
+}
+
+export class RawSocket extends Client {
+  readonly wire: Wire
+  /** The status line and headers of the answer. */
+  head = ""
+  readonly pongs: Array<string> = []
+  protocolPings = 0
+  closing: Closed | undefined
+  /** Every rule of RFC 6455 that the server broke. */
+  readonly broken: Array<string> = []
+  private buffer: Buffer = Buffer.alloc(0)
+  private message: Array<Buffer> | undefined
+  private readonly utf8 = new TextDecoder("utf-8", { fatal: true })
+
+  private constructor(wire: Wire) {
+    super()
+    this.wire = wire
+  }
+
+  static async open(
+    port: number,
+    path: string,
+    { first, headers = {}, paused = false }: RawOptions = {}
+  ): Promise<RawSocket> {
+    const client = new RawSocket(await Wire.open(port))
+    const { wire } = client
+    if (paused) wire.socket.once("data", () => wire.socket.pause())
+    const asked = upgradeHeaders(headers)
+    wire.socket.cork()
+    wire.request(`GET ${path} HTTP/1.1`, asked)
+    if (first !== undefined) wire.socket.write(first)
+    wire.socket.uncork()
+    await until("an answer to the upgrade", () => wire.text.includes("\r\n\r\n") || wire.isClosed)
+    const end = wire.bytes.indexOf("\r\n\r\n") + 4
+    client.head = wire.text.slice(0, end)
+    const accept = createHash("sha1")
+      .update(`${asked["sec-websocket-key"]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+      .digest("base64")
+    if (!client.head.startsWith("HTTP/1.1 101 ") || !client.head.includes(accept))
+      throw new Error(`no upgrade: ${client.head}`)
+    wire.give(client.feed, end)
+    return client
+  }
+
+  send(payload: string | Buffer, options?: FrameOptions): void {
+    this.wire.socket.write(frame(payload, options))
+  }
+
+  say(message: object): void {
+    this.send(JSON.stringify(message))
+  }
+
+  pause(): void {
+    this.wire.socket.pause()
+  }
+
+  unpause(): void {
+    this.wire.socket.resume()
+  }
+
+  /** Waits for the server to end the connection; answers its close, as a client must. */
+  async closed(ms?: number): Promise<Closed | undefined> {
+    await until("the server ends the connection", () => this.closing !== undefined || this.wire.isClosed, ms)
+    return this.closing
+  }
+
+  async answer(ref: string): Promise<Message> {
+    await until(`an answer to ${ref}`, () => this.messages.some((message) => message["ref"] === ref))
+    return this.messages.find((message) => message["ref"] === ref)!
+  }
+
+  /** Leaves without a word. */
+  vanish(): void {
+    this.wire.socket.destroy()
+  }
+
+  private breaks(rule: string): void {
+    // One that is broken breaks all that follow.
+    if (this.broken.length < 8) this.broken.push(rule)
+  }
+
+  private readonly feed = (bytes: Buffer): void => {
+    this.buffer = this.buffer.length === 0 ? bytes : Buffer.concat([this.buffer, bytes])
+    for (let next = this.next(); next !== undefined; next = this.next()) this.handle(next)
+  }
+
+  private next(): Received | undefined {
+    const { buffer } = this
+    if (buffer.length < 2) return undefined
+    const [first, second] = [buffer[0]!, buffer[1]!]
+    if ((first & 0x70) !== 0) this.breaks("a reserved bit is set")
+    if ((second & 0x80) !== 0) this.breaks("a frame of the server is masked")
+    let length = second & 0x7f
+    let at = 2
+    if (length === 126) {
+      if (buffer.length < 4) return undefined
+      length = buffer.readUInt16BE(2)
+      at = 4
+    } else if (length === 127) {
+      if (buffer.length < 10) return undefined
+      length = Number(buffer.readBigUInt64BE(2))
+      at = 10
+    }
+    if (buffer.length < at + length) return undefined
+    this.buffer = buffer.subarray(at + length)
+    return {
+      final: (first & 0x80) !== 0,
+      opcode: first & 0xf,
+      payload: buffer.subarray(at, at + length)
+    }
+  }
+
+  private handle({ final, opcode, payload }: Received): void {
+    if (this.closing !== undefined) this.breaks("a frame after the close")
+    if (opcode >= 8 && (!final || payload.length > 125)) this.breaks("a control frame that is none")
+    switch (opcode) {
+      case opcodes.text:
+      case opcodes.continuation: {
+        if ((opcode === opcodes.text) !== (this.message === undefined))
+          this.breaks(`opcode ${opcode} ${opcode === opcodes.text ? "inside of" : "outside of"} a message`)
+        this.message = opcode === opcodes.text ? [payload] : [...(this.message ?? []), payload]
+        if (!final) return
+        const whole = Buffer.concat(this.message)
+        this.message = undefined
+        this.textual(whole)
+        return
+      }
+      case opcodes.ping:
+        this.protocolPings++
+        return this.send(payload, { opcode: opcodes.pong })
+      case opcodes.pong:
+        this.pongs.push(payload.toString())
+        return
+      case opcodes.close:
+        this.closing =
+          payload.length < 2
+            ? { code: 1005, reason: "" }
+            : { code: payload.readUInt16BE(0), reason: this.utf8.decode(payload.subarray(2)) }
+        this.send(payload, { opcode: opcodes.close })
+        return
+      default:
+        this.breaks(`opcode ${opcode}`)
+    }
+  }
+
+  private textual(whole: Buffer): void {
+    try {
+      this.take(this.utf8.decode(whole))
+    } catch (thrown) {
+      this.breaks(`a message of ${whole.length} bytes: ${String(thrown)}`)
+    }
+  }
+}
