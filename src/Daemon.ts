@@ -1,0 +1,25 @@
+/** Everything that runs between a catalog and its clients: what is connected to what. */
+import { Effect, Layer } from "effect"
+
+import { Http } from "./Http.ts"
+import { Hub } from "./Hub.ts"
+import { RateEngine } from "./RateEngine.ts"
+import { Upstream } from "./Upstream.ts"
+
+/** What the engine computes is committed to the hub. */
+const pump = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const engine = yield* RateEngine
+    const hub = yield* Hub
+    yield* Effect.forkScoped(engine.run(hub.board))
+  })
+)
+
+/** Without roads: for readers in memory. */
+export const layerHub = pump.pipe(
+  Layer.provideMerge(RateEngine.layer),
+  Layer.provideMerge(Hub.layer),
+  Layer.provideMerge(Upstream.layer)
+)
+
+export const layerDaemon = Http.layer.pipe(Layer.provideMerge(layerHub))

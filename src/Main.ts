@@ -1,0 +1,81 @@
+/** The commands. What is connected to what stands in `Daemon`: upstream → engine → hub → http. */
+import "effect/schema/SchemaJITCompiler/enable"
+
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { Console, Effect, Layer } from "effect"
+import { Command, Flag } from "effect/cli"
+
+import packageJson from "../package.json" with { type: "json" }
+import { Catalog } from "./Catalog.ts"
+import { loadCatalog } from "./Catalog/Load.ts"
+import { layerDaemon } from "./Daemon.ts"
+import { layerBanner } from "./Main/Banner.ts"
+import { badSettings, cannotListen, fatal, teardown } from "./Main/Fatal.ts"
+import { layerLogs } from "./Main/Logs.ts"
+import { contradiction, Settings } from "./Settings.ts"
+
+const daemon = (file: string) =>
+  layerBanner.pipe(
+    Layer.provideMerge(layerDaemon),
+    Layer.provide(NodeHttpClient.layerUndici),
+    Layer.provide(Layer.effect(Catalog, loadCatalog(file))),
+    Layer.provide(layerLogs)
+  )
+
+const config = Flag.String("config").pipe(
+  Flag.withAlias("c"),
+  Flag.withDefault("ratecast.config.ts"),
+  Flag.withDescription("The config file: sources and collections")
+)
+
+const serve = Command.make("serve", { config }, ({ config }) =>
+  Effect.gen(function* () {
+    const settings = yield* Settings
+    const wrong = contradiction(settings)
+    if (wrong !== undefined) return yield* fatal(wrong)
+    yield* Layer.launch(daemon(config)).pipe(
+      Effect.catchTag("ServeError", (error) => fatal(cannotListen(error, settings)))
+    )
+  }).pipe(
+    Effect.provide(Settings.layer),
+    Effect.catchTags({
+      ConfigMistake: ({ message }) => fatal(message),
+      ConfigError: (error) => fatal(badSettings(error))
+    })
+  )
+).pipe(
+  Command.withDescription("Polls the sources and serves the collections"),
+  Command.withExamples([
+    { command: "ratecast serve --config ratecast.config.ts", description: "On 127.0.0.1:8080" },
+    {
+      command: "HOST=0.0.0.0 PORT=80 ratecast serve",
+      description: "For everybody; metrics and docs stay on 127.0.0.1:9090"
+    }
+  ])
+)
+
+const check = Command.make("check", { config }, ({ config }) =>
+  loadCatalog(config).pipe(
+    Effect.flatMap(({ declared, sources }) =>
+      Console.log(`${config}: ${declared.size} collections from ${sources.size} sources, all well`)
+    ),
+    Effect.catchTag("ConfigMistake", ({ message }) => fatal(message))
+  )
+).pipe(
+  Command.withDescription("Says what is wrong with a config, without starting"),
+  Command.withExamples([
+    { command: "ratecast check --config ratecast.config.ts", description: "Every mistake with its path" }
+  ])
+)
+
+Command.make("ratecast").pipe(
+  Command.withDescription(
+    "Poll once, cast to all: polls an API once and casts what changed to every browser"
+  ),
+  Command.withSubcommands([serve, check]),
+  Command.run({ version: packageJson.version }),
+  Effect.provide(NodeServices.layer),
+  NodeRuntime.runMain({ teardown })
+)

@@ -1,0 +1,49 @@
+/** What stops the start, said to a person: the message alone, on stderr, and exit code 1. */
+import { Cause, type Config, Console, Data, Effect, Exit, Runtime, Schema, SchemaIssue } from "effect"
+import type { ServeError } from "effect/http/HttpServerError"
+
+import type { Settings } from "../Settings.ts"
+
+class Stopped extends Data.Error<{}> {
+  override readonly [Runtime.errorReported] = false
+  override readonly [Runtime.errorExitCode] = 1
+}
+
+export const fatal = (message: string): Effect.Effect<never, Stopped> =>
+  Console.error(message).pipe(Effect.andThen(Effect.fail(new Stopped())))
+
+export const cannotListen = (error: ServeError, { host, port }: Settings["Service"]): string => {
+  const cause = error.cause as NodeJS.ErrnoException & { readonly port?: number }
+  switch (cause.code) {
+    case "EADDRINUSE":
+      return cause.port === undefined || cause.port === port
+        ? `port ${port} on ${host} is taken; choose another: PORT=${port + 1} npm start`
+        : `port ${cause.port} for metrics and docs is taken; choose another: ADMIN_PORT=${cause.port + 1}`
+    case "EACCES":
+      return `port ${port} is not ours to listen on; choose one above 1023: PORT=8080`
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+      return `${host} is not an address of this machine; HOST=127.0.0.1 or HOST=0.0.0.0`
+    default:
+      return `cannot serve on ${host}:${port}: ${cause.message}`
+  }
+}
+
+const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
+
+/** `PORT: expected …`, a line for each setting that is not understood. */
+export const badSettings = ({ cause }: Config.ConfigError): string =>
+  cause instanceof Schema.SchemaError
+    ? issuesOf(cause.issue)
+        .issues.map(
+          ({ message, path = [] }) =>
+            `${path.map(String).join(".")}: ${message.charAt(0).toLowerCase()}${message.slice(1)}`
+        )
+        .join("\n")
+    : String(cause)
+
+/** A daemon that was asked to stop and did has done well. */
+export const teardown = (exit: Exit.Exit<unknown, unknown>, onExit: (code: number) => void): void =>
+  Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
+    ? onExit(0)
+    : Runtime.defaultTeardown(exit, onExit)

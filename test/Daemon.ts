@@ -1,0 +1,100 @@
+/** A real daemon on a real port over a real upstream, in this process: for what only sockets can show. */
+import * as http from "node:http"
+import type { AddressInfo } from "node:net"
+
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import { ConfigProvider, Context, Effect, Exit, Layer, Logger, Metric, Scope } from "effect"
+
+import { Catalog, makeCatalog } from "../src/Catalog.ts"
+import type { Config } from "../src/Config.ts"
+import { layerDaemon } from "../src/Daemon.ts"
+import { Hub, HubMemory } from "../src/Hub.ts"
+import { Settings } from "../src/Settings.ts"
+
+/** Serves JSON that a test can change at any time; counts what it is asked. */
+export class Backend {
+  body: unknown = []
+  /** Answers instead of the body, until it is taken away. */
+  handler: ((request: http.IncomingMessage, response: http.ServerResponse) => void) | undefined
+  asked = 0
+  url = ""
+  private readonly server = http.createServer((request, response) => {
+    this.asked++
+    if (this.handler !== undefined) return this.handler(request, response)
+    response.setHeader("content-type", "application/json")
+    response.end(JSON.stringify(this.body))
+  })
+
+  async start(): Promise<this> {
+    this.url = `http://127.0.0.1:${await listen(this.server)}`
+    return this
+  }
+
+  async close(): Promise<void> {
+    this.server.closeAllConnections()
+    await new Promise((done) => this.server.close(done))
+  }
+}
+
+const listen = (server: http.Server): Promise<number> =>
+  new Promise((done) => server.listen(0, "127.0.0.1", () => done((server.address() as AddressInfo).port)))
+
+export const freePort = async (): Promise<number> => {
+  const server = http.createServer()
+  const port = await listen(server)
+  await new Promise((done) => server.close(done))
+  return port
+}
+
+export interface Daemon {
+  readonly url: string
+  readonly port: number
+  readonly hub: Hub["Service"]
+  readonly logs: ReadonlyArray<string>
+  readonly close: () => Promise<void>
+}
+
+export const startDaemon = async (
+  config: Config,
+  env: { readonly [name: string]: string } = {},
+  memory?: typeof HubMemory.Service
+): Promise<Daemon> => {
+  const port = await freePort()
+  const catalog = makeCatalog(config)
+  if (Array.isArray(catalog)) throw new Error(JSON.stringify(catalog))
+  const logs: Array<string> = []
+  const logger = Logger.make(({ logLevel, message }) => {
+    logs.push(`${logLevel} ${String(message)}`)
+  })
+  const layer = layerDaemon.pipe(
+    Layer.provide(NodeHttpClient.layerUndici),
+    Layer.provide(Layer.succeed(Catalog, catalog as Catalog["Service"])),
+    Layer.provide(memory === undefined ? Layer.empty : Layer.succeed(HubMemory, memory)),
+    Layer.provide(Settings.layer),
+    Layer.provide(Logger.layer([logger])),
+    Layer.provide(Layer.succeed(Metric.MetricRegistry, new Map())),
+    Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ PORT: String(port), ...env })))
+  )
+  const scope = Effect.runSync(Scope.make())
+  const context = await Effect.runPromise(Layer.buildWithScope(layer, scope))
+  return {
+    url: `http://127.0.0.1:${port}`,
+    port,
+    hub: Context.get(context, Hub),
+    logs,
+    close: () => Effect.runPromise(Scope.close(scope, Exit.void))
+  }
+}
+
+/** Waits for something to become true, looking often; fails by its name when it does not in time. */
+export const until = async (
+  what: string,
+  check: () => boolean | Promise<boolean>,
+  ms = 5_000
+): Promise<void> => {
+  const end = performance.now() + ms
+  while (!(await check())) {
+    if (performance.now() > end) throw new Error(`not in ${ms} ms: ${what}`)
+    await new Promise((done) => setTimeout(done, 5))
+  }
+}

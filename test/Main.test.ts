@@ -1,0 +1,138 @@
+import { spawn } from "node:child_process"
+import * as http from "node:http"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+
+import { Backend, freePort, until } from "./Daemon.ts"
+
+const root = new URL("..", import.meta.url).pathname
+// Inside the project, so that a config there finds `effect`.
+const folder = mkdtempSync(join(root, "test/.tmp-"))
+const backend = new Backend()
+beforeAll(async () => {
+  await backend.start()
+  backend.body = [{ id: "a", n: 1 }]
+})
+afterAll(async () => {
+  await backend.close()
+  rmSync(folder, { recursive: true })
+})
+
+const configFile = (name: string, polledOptions: string): string => {
+  const file = join(folder, name)
+  writeFileSync(
+    file,
+    `import { Schema } from "effect"
+import { defineConfig, polled, source } from "${root}src/Config.ts"
+export default defineConfig({ collections: { things: polled({
+  source: source({ url: "${backend.url}", every: "100 millis" }),
+  row: Schema.Struct({ id: Schema.String, n: Schema.Int }),
+  ${polledOptions}
+}) } } as never)
+`
+  )
+  return file
+}
+
+/** The command as a person runs it, from its own executable. */
+const ratecast = (args: ReadonlyArray<string>, env: { readonly [name: string]: string } = {}) => {
+  const child = spawn(process.execPath, [join(root, "bin/ratecast.mjs"), ...args], {
+    env: { ...process.env, ...env }
+  })
+  const run = { child, out: "", err: "" }
+  child.stdout.on("data", (data: Buffer) => (run.out += data))
+  child.stderr.on("data", (data: Buffer) => (run.err += data))
+  const exit = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)))
+  return Object.assign(run, { exit })
+}
+
+describe("ratecast check", () => {
+  it("says that a config is well", async () => {
+    const run = ratecast(["check", "--config", configFile("good.config.ts", 'key: "id"')])
+    assert.strictEqual(await run.exit, 0)
+    assert.match(run.out, /1 collections? from 1 sources?/)
+  })
+
+  it("names file, path and the nearest known name of every mistake", async () => {
+    const file = configFile("bad.config.ts", 'key: "ident", tolerence: {}, fixed: ["m"]')
+    const run = ratecast(["check", "--config", file])
+    assert.strictEqual(await run.exit, 1)
+    assert.include(run.err, file)
+    assert.include(run.err, 'collections.things.tolerence: unknown option; did you mean "tolerance"?')
+    assert.notInclude(run.err, "    at ")
+  })
+
+  it("names a file that is not there, and the one that may be meant", async () => {
+    configFile("good.config.ts", 'key: "id"')
+    const run = ratecast(["check", "--config", join(folder, "godo.config.ts")])
+    assert.strictEqual(await run.exit, 1)
+    assert.include(run.err, 'there is no such file; did you mean "good.config.ts"?')
+  })
+
+  it("and serve stops with the same words", async () => {
+    const file = configFile("bad.config.ts", 'key: "id", fixed: ["nn"]')
+    const run = ratecast(["serve", "--config", file], { PORT: String(await freePort()) })
+    assert.strictEqual(await run.exit, 1)
+    assert.include(run.err, 'collections.things.fixed[0]: no field "nn" in the row; did you mean "n"?')
+  })
+})
+
+describe("ratecast serve", () => {
+  it("logs JSON where nobody watches, serves, and goes with exit code 0 on SIGTERM", async () => {
+    const port = await freePort()
+    const run = ratecast(["serve", "--config", configFile("good.config.ts", 'key: "id"')], {
+      PORT: String(port)
+    })
+    await until("things to be live", () => run.out.includes("things is live"), 15_000)
+    for (const line of run.out.trim().split("\n")) assert.isObject(JSON.parse(line))
+    const stream = await fetch(`http://127.0.0.1:${port}/v1/stream`)
+    const text = stream.text()
+    await new Promise((done) => setTimeout(done, 50))
+    const asked = performance.now()
+    run.child.kill("SIGTERM")
+    assert.strictEqual(await run.exit, 0)
+    assert.isBelow(performance.now() - asked, 1_000)
+    assert.include(await text, '"code":"shutdown"')
+  })
+
+  it("says that a port is taken, and how to choose another", async () => {
+    const taken = http.createServer()
+    const port = await new Promise<number>((resolve) =>
+      taken.listen(0, "127.0.0.1", () => resolve((taken.address() as { readonly port: number }).port))
+    )
+    const run = ratecast(["serve", "--config", configFile("good.config.ts", 'key: "id"')], {
+      PORT: String(port)
+    })
+    assert.strictEqual(await run.exit, 1)
+    assert.strictEqual(
+      run.err.trim(),
+      `port ${port} on 127.0.0.1 is taken; choose another: PORT=${port + 1} npm start`
+    )
+    await new Promise((done) => taken.close(done))
+  })
+
+  it("says what is wrong with a setting", async () => {
+    const run = ratecast(["serve", "--config", configFile("good.config.ts", 'key: "id"')], { PORT: "http" })
+    assert.strictEqual(await run.exit, 1)
+    assert.include(run.err, "PORT")
+    assert.notInclude(run.err, "    at ")
+  })
+
+  it("wants both halves of a TLS pair", async () => {
+    const env = {
+      PORT: String(await freePort()),
+      TLS_KEY_FILE: join(root, "test/fixtures/localhost.key.pem")
+    }
+    const run = ratecast(["serve", "--config", configFile("good.config.ts", 'key: "id"')], env)
+    assert.strictEqual(await run.exit, 1)
+    assert.include(run.err, "TLS_CERT_FILE")
+  })
+
+  it("has help with examples", async () => {
+    const run = ratecast(["serve", "--help"])
+    assert.strictEqual(await run.exit, 0)
+    assert.include(run.out, "EXAMPLES")
+  })
+})
