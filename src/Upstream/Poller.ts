@@ -170,7 +170,7 @@ export const makePoller = Effect.fnUntraced(function* (options: {
 
   const run = Effect.gen(function* () {
     let tick = yield* ticks
-    let late = phase
+    let early = phase
     for (;;) {
       yield* once
       const finishedAt = yield* Clock.currentTimeMillis
@@ -182,13 +182,13 @@ export const makePoller = Effect.fnUntraced(function* (options: {
           Effect.map(([, delay]) => Duration.toMillis(delay)),
           Effect.orElseSucceed(() => Infinity)
         )
-        next = finishedAt + delay + late
+        next = finishedAt + delay - early
       }
       if (yield* isOver(idle, next)) return
       const now = yield* Clock.currentTimeMillis
       // A fixed schedule that was not asked in time would catch up, and poll twice at once.
-      if (schedule === undefined && (idle || late > 0 || now > next)) tick = yield* ticks
-      if (!idle) late = 0
+      if (schedule === undefined && (idle || early > 0 || now > next)) tick = yield* ticks
+      if (!idle) early = 0
     }
   })
 
