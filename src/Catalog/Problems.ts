@@ -1,156 +1,14 @@
-/**
- * What is wrong with a config: every mistake at once, each with its path and the nearest known name. The shapes of the
- * options stand here as schemas; what the types of `Config` already forbid is checked too, since Node strips them.
- */
-import { Duration, Predicate, Schedule, Schema, SchemaIssue } from "effect"
+/** What is wrong with a config: every mistake at once, each with its path and the nearest known name. */
+import { Duration, Effect, Predicate, Redacted } from "effect"
 
-import type { Config, Derived, Polled, RowSchema, Source, SourceOptions } from "../Config.ts"
+import type { Config, Derived, Polled, SourceOptions } from "../Config.ts"
 import { didYouMean } from "../Nearest.ts"
+import { DerivedShape, PolledShape, shapeProblems, SourceShape } from "./Options.ts"
 
 /** `at` is a path into the config: `collections.pools.fixed[1]`. */
 export interface Problem {
   readonly at: string
   readonly message: string
-}
-
-const DurationInput = Schema.declare(
-  (value): value is Duration.Input => Duration.fromInput(value as never)._tag === "Some",
-  {
-    expected: 'a duration such as "10 seconds"'
-  }
-)
-const Function = Schema.declare(
-  (value): value is (...args: ReadonlyArray<never>) => unknown => typeof value === "function",
-  {
-    expected: "a function"
-  }
-)
-const RowStruct = Schema.declare((value): value is RowSchema => Schema.isSchema(value) && "fields" in value, {
-  expected: "a Schema.Struct"
-})
-const MadeBySource = Schema.declare((value): value is Source => Predicate.isTagged(value, "Source"), {
-  expected: "what source({ … }) returns"
-})
-const MadeCollection = Schema.declare(
-  (value): value is Polled | Derived =>
-    Predicate.isTagged(value, "Polled") || Predicate.isTagged(value, "Derived"),
-  { expected: "what polled({ … }) or derived({ … }) returns" }
-)
-const Share = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
-const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
-const Positive = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
-
-const sizedPages = {
-  parameter: Schema.String,
-  size: Positive,
-  sizeParameter: Schema.optionalKey(Schema.String),
-  max: Schema.optionalKey(Positive)
-}
-const shapes = {
-  source: {
-    url: Schema.Union([Schema.String, Schema.NonEmptyArray(Schema.String)]),
-    method: Schema.optionalKey(Schema.Literals(["GET", "POST"])),
-    body: Schema.optionalKey(Schema.Unknown),
-    headers: Schema.optionalKey(Schema.Unknown),
-    every: Schema.optionalKey(DurationInput),
-    schedule: Schema.optionalKey(Schema.declare(Schedule.isSchedule, { expected: "a Schedule" })),
-    idleEvery: Schema.optionalKey(DurationInput),
-    refreshEvery: Schema.optionalKey(DurationInput),
-    timeout: Schema.optionalKey(DurationInput),
-    retries: Schema.optionalKey(Count),
-    maxBytes: Schema.optionalKey(Positive),
-    redirects: Schema.optionalKey(Schema.Literals(["none", "same-origin"])),
-    rows: Schema.optionalKey(Schema.String),
-    pages: Schema.optionalKey(
-      Schema.Union([
-        Schema.Struct({
-          by: Schema.Literal("cursor"),
-          next: Schema.String,
-          parameter: Schema.String,
-          max: Schema.optionalKey(Positive)
-        }),
-        Schema.Struct({ by: Schema.Literal("offset"), ...sizedPages }),
-        Schema.Struct({ by: Schema.Literal("page"), first: Schema.optionalKey(Count), ...sizedPages })
-      ])
-    ),
-    throttle: Schema.optionalKey(
-      Schema.Struct({ every: DurationInput, leading: Schema.optionalKey(Schema.Boolean) })
-    ),
-    maxMembers: Schema.optionalKey(Positive),
-    forgetAfter: Schema.optionalKey(DurationInput)
-  },
-  collection: {
-    key: Schema.String,
-    row: RowStruct,
-    fixed: Schema.optionalKey(Schema.Array(Schema.String)),
-    tolerance: Schema.optionalKey(
-      Schema.Record(
-        Schema.String,
-        Schema.Struct({
-          absolute: Schema.optionalKey(Schema.Finite),
-          relative: Schema.optionalKey(Schema.Finite),
-          every: Schema.optionalKey(DurationInput)
-        })
-      )
-    )
-  },
-  polled: {
-    source: MadeBySource,
-    rows: Schema.optionalKey(Schema.Union([Schema.String, Function])),
-    keep: Schema.optionalKey(Function),
-    maxBad: Schema.optionalKey(Share),
-    minKeep: Schema.optionalKey(Share),
-    allowEmpty: Schema.optionalKey(Schema.Boolean),
-    required: Schema.optionalKey(Schema.Boolean)
-  },
-  derived: {
-    from: Schema.Record(Schema.String, MadeCollection),
-    rows: Schema.optionalKey(Function),
-    touches: Schema.optionalKey(Function),
-    rowAt: Schema.optionalKey(Function)
-  }
-}
-const SourceShape = Schema.Struct(shapes.source)
-const PolledShape = Schema.Struct({ ...shapes.collection, ...shapes.polled })
-const DerivedShape = Schema.Struct({ ...shapes.collection, ...shapes.derived })
-
-/** Names a mistyped option may have meant, wherever in the options it stands. */
-const knownOptions = (shape: Schema.Struct<Schema.Struct.Fields>): ReadonlyArray<string> => [
-  ...Object.keys(shape.fields),
-  "by",
-  "next",
-  "parameter",
-  "size",
-  "sizeParameter",
-  "max",
-  "first",
-  "leading",
-  "absolute",
-  "relative",
-  "every"
-]
-
-const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
-
-const shapeProblems = (
-  at: string,
-  shape: Schema.Struct<Schema.Struct.Fields>,
-  value: unknown
-): ReadonlyArray<Problem> => {
-  const result = Schema.decodeUnknownResult(shape as never, { errors: "all", onExcessProperty: "error" })(
-    value
-  )
-  if (result._tag === "Success") return []
-  return formatIssues((result.failure as Schema.SchemaError).issue).issues.map(({ message, path = [] }) => {
-    const where = path.reduce<string>(
-      (text, step) => (typeof step === "number" ? `${text}[${step}]` : `${text}.${String(step)}`),
-      at
-    )
-    const last = String(path.at(-1))
-    return message.startsWith("Expected no excess property")
-      ? { at: where, message: `unknown option${didYouMean(last, knownOptions(shape))}` }
-      : { at: where, message: `${message.charAt(0).toLowerCase()}${message.slice(1)}` }
-  })
 }
 
 const nameShape = /^[A-Za-z][A-Za-z0-9_-]*(:\{[A-Za-z]+\})?$/
@@ -166,8 +24,34 @@ export const problemsOf = (config: unknown): ReadonlyArray<Problem> => {
   const unknown = Object.keys(config as object).filter((name) => name !== "collections")
   return [
     ...unknown.map((name) => ({ at: name, message: `unknown option${didYouMean(name, ["collections"])}` })),
-    ...Object.entries(collections).flatMap(([name, made]) => collectionProblems(name, made, collections))
+    ...Object.entries(collections).flatMap(([name, made]) => collectionProblems(name, made, collections)),
+    ...clashes(collections)
   ]
+}
+
+/** `order` beside `order:{id}`; and one source for two families, which would poll each member under one name only. */
+const clashes = (collections: Config["collections"]): ReadonlyArray<Problem> => {
+  const problems: Array<Problem> = []
+  const names = new Map<string, string>()
+  const families = new Map<unknown, string>()
+  for (const [name, made] of Object.entries(collections)) {
+    const at = `collections.${name}`
+    const own = name.replace(/:.*/s, "")
+    const alike = names.get(own)
+    if (alike !== undefined)
+      problems.push({ at, message: `has the name of ${JSON.stringify(alike)}; give it one of its own` })
+    names.set(own, name)
+    if (own === name || !Predicate.isTagged(made, "Polled")) continue
+    const source = (made.options as Partial<Polled["options"]> | undefined)?.source
+    const family = families.get(source)
+    if (family !== undefined && source !== undefined)
+      problems.push({
+        at: `${at}.source`,
+        message: `is the source of ${JSON.stringify(family)}; give each family one of its own`
+      })
+    families.set(source, name)
+  }
+  return problems
 }
 
 const collectionProblems = (
@@ -210,6 +94,8 @@ const inputProblems = (
 ): ReadonlyArray<Problem> => {
   const problems: Array<Problem> = []
   if (name.includes(":")) problems.push({ at, message: "a family cannot be derived" })
+  if (Object.keys(options.from).length === 0)
+    problems.push({ at: `${at}.from`, message: "expected at least one collection to derive from" })
   for (const [alias, input] of Object.entries(options.from as Record<string, Polled | Derived>)) {
     const declared = Object.entries(all).find(([, made]) => made === input)
     if (declared === undefined)
@@ -243,6 +129,7 @@ const sourceProblems = (at: string, name: string, options: SourceOptions): Reado
     else if (parsed.username !== "" || parsed.password !== "")
       problem(".url", "credentials belong into headers, as Redacted")
   }
+  problems.push(...headerProblems(`${at}.headers`, options.headers))
   if (options.every !== undefined && options.schedule !== undefined)
     problem(".schedule", "expected either every or schedule")
   if (options.every !== undefined && Duration.toMillis(Duration.fromInputUnsafe(options.every)) < 50)
@@ -254,3 +141,13 @@ const sourceProblems = (at: string, name: string, options: SourceOptions): Reado
 
 const urlsOf = (options: SourceOptions): ReadonlyArray<string> =>
   typeof options.url === "string" ? [options.url] : options.url
+
+/** Without what stands there: it may be a secret. */
+const headerProblems = (at: string, headers: unknown): ReadonlyArray<Problem> => {
+  if (headers === undefined || Effect.isEffect(headers)) return []
+  if (!Predicate.isObject(headers))
+    return [{ at, message: "expected an object, or an Effect that makes one" }]
+  return Object.entries(headers)
+    .filter(([, value]) => typeof (Redacted.isRedacted(value) ? Redacted.value(value) : value) !== "string")
+    .map(([name]) => ({ at: `${at}.${name}`, message: "expected text, or text as Redacted" }))
+}

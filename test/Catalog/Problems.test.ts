@@ -118,6 +118,12 @@ const mistakes: ReadonlyArray<readonly [what: string, config: unknown, at: strin
   ["a row that is no struct", only({ row: Schema.String }), "collections.pools.row", /Schema\.Struct/],
   ["a row that is no schema", only({ row: { id: "string" } }), "collections.pools.row", /Schema\.Struct/],
   [
+    "a row that decodes to instances",
+    only({ row: class Instance extends Schema.Class<Instance>("Instance")({ id: Schema.String }) {} }),
+    "collections.pools.row",
+    /Schema\.Struct/
+  ],
+  [
     "a row with a field __proto__",
     only({
       row: Schema.Struct(
@@ -210,12 +216,24 @@ const mistakes: ReadonlyArray<readonly [what: string, config: unknown, at: strin
     "collections.pools.source.redirects",
     /same-origin/
   ],
-  ["headers that are none", ofSource({ headers: "token" }), "collections.pools.source.headers", /./],
+  ["headers that are none", ofSource({ headers: "secret@" }), "collections.pools.source.headers", /object/],
   [
     "a header that is a number",
     ofSource({ headers: { "x-key": 7 } }),
     "collections.pools.source.headers.x-key",
-    /./
+    /text/
+  ],
+  [
+    "a header that an environment does not have",
+    ofSource({ headers: { a: "", "x-key": undefined } }),
+    "collections.pools.source.headers.x-key",
+    /text/
+  ],
+  [
+    "a header in a list",
+    ofSource({ headers: { "x-key": ["secret@"] } }),
+    "collections.pools.source.headers.x-key",
+    /text/
   ],
   [
     "pages without size",
@@ -333,7 +351,18 @@ const mistakes: ReadonlyArray<readonly [what: string, config: unknown, at: strin
       }
     },
     "collections.order:{uid}",
-    /./
+    /"order:\{id\}"/
+  ],
+  [
+    "one source of two families",
+    (() => {
+      const shared = from({ url: "http://up/{id}" })
+      return {
+        collections: { "order:{id}": pools({ source: shared }), "fill:{id}": pools({ source: shared }) }
+      }
+    })(),
+    "collections.fill:{id}.source",
+    /"order:\{id\}"/
   ]
 ]
 

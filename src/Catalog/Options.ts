@@ -1,0 +1,153 @@
+/**
+ * The shapes of the options as schemas: what the types of `Config` already forbid is checked too, since Node strips them.
+ */
+import { Duration, Predicate, Schedule, Schema, SchemaAST, SchemaIssue } from "effect"
+
+import type { Derived, Polled, RowSchema, Source } from "../Config.ts"
+import { didYouMean } from "../Nearest.ts"
+import type { Problem } from "./Problems.ts"
+
+const DurationInput = Schema.declare(
+  (value): value is Duration.Input => Duration.fromInput(value as never)._tag === "Some",
+  {
+    expected: 'a duration such as "10 seconds"'
+  }
+)
+const Function = Schema.declare(
+  (value): value is (...args: ReadonlyArray<never>) => unknown => typeof value === "function",
+  {
+    expected: "a function"
+  }
+)
+/** Not a `Schema.Class`, which has fields too: its instances are no JSON. */
+const RowStruct = Schema.declare(
+  (value): value is RowSchema =>
+    Schema.isSchema(value) && "fields" in value && SchemaAST.isObjects(SchemaAST.toType(value.ast)),
+  { expected: "a Schema.Struct" }
+)
+const MadeBySource = Schema.declare((value): value is Source => Predicate.isTagged(value, "Source"), {
+  expected: "what source({ … }) returns"
+})
+const MadeCollection = Schema.declare(
+  (value): value is Polled | Derived =>
+    Predicate.isTagged(value, "Polled") || Predicate.isTagged(value, "Derived"),
+  { expected: "what polled({ … }) or derived({ … }) returns" }
+)
+const Share = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
+const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+const NotNegative = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
+const Positive = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
+
+const sizedPages = {
+  parameter: Schema.String,
+  size: Positive,
+  sizeParameter: Schema.optionalKey(Schema.String),
+  max: Schema.optionalKey(Positive)
+}
+const shapes = {
+  source: {
+    url: Schema.Union([Schema.String, Schema.NonEmptyArray(Schema.String)]),
+    method: Schema.optionalKey(Schema.Literals(["GET", "POST"])),
+    body: Schema.optionalKey(Schema.Unknown),
+    headers: Schema.optionalKey(Schema.Unknown),
+    every: Schema.optionalKey(DurationInput),
+    schedule: Schema.optionalKey(Schema.declare(Schedule.isSchedule, { expected: "a Schedule" })),
+    idleEvery: Schema.optionalKey(DurationInput),
+    refreshEvery: Schema.optionalKey(DurationInput),
+    timeout: Schema.optionalKey(DurationInput),
+    retries: Schema.optionalKey(Count),
+    maxBytes: Schema.optionalKey(Positive),
+    redirects: Schema.optionalKey(Schema.Literals(["none", "same-origin"])),
+    rows: Schema.optionalKey(Schema.String),
+    pages: Schema.optionalKey(
+      Schema.Union([
+        Schema.Struct({
+          by: Schema.Literal("cursor"),
+          next: Schema.String,
+          parameter: Schema.String,
+          max: Schema.optionalKey(Positive)
+        }),
+        Schema.Struct({ by: Schema.Literal("offset"), ...sizedPages }),
+        Schema.Struct({ by: Schema.Literal("page"), first: Schema.optionalKey(Count), ...sizedPages })
+      ])
+    ),
+    throttle: Schema.optionalKey(
+      Schema.Struct({ every: DurationInput, leading: Schema.optionalKey(Schema.Boolean) })
+    ),
+    maxMembers: Schema.optionalKey(Positive),
+    forgetAfter: Schema.optionalKey(DurationInput)
+  },
+  collection: {
+    key: Schema.String,
+    row: RowStruct,
+    fixed: Schema.optionalKey(Schema.Array(Schema.String)),
+    tolerance: Schema.optionalKey(
+      Schema.Record(
+        Schema.String,
+        Schema.Struct({
+          absolute: Schema.optionalKey(NotNegative),
+          relative: Schema.optionalKey(NotNegative),
+          every: Schema.optionalKey(DurationInput)
+        })
+      )
+    )
+  },
+  polled: {
+    source: MadeBySource,
+    rows: Schema.optionalKey(Schema.Union([Schema.String, Function])),
+    keep: Schema.optionalKey(Function),
+    maxBad: Schema.optionalKey(Share),
+    minKeep: Schema.optionalKey(Share),
+    allowEmpty: Schema.optionalKey(Schema.Boolean),
+    required: Schema.optionalKey(Schema.Boolean)
+  },
+  derived: {
+    from: Schema.Record(Schema.String, MadeCollection),
+    rows: Schema.optionalKey(Function),
+    touches: Schema.optionalKey(Function),
+    rowAt: Schema.optionalKey(Function)
+  }
+}
+export const SourceShape = Schema.Struct(shapes.source)
+export const PolledShape = Schema.Struct({ ...shapes.collection, ...shapes.polled })
+export const DerivedShape = Schema.Struct({ ...shapes.collection, ...shapes.derived })
+
+/** Names a mistyped option may have meant, wherever in the options it stands. */
+const knownOptions = (shape: Schema.Struct<Schema.Struct.Fields>): ReadonlyArray<string> => [
+  ...Object.keys(shape.fields),
+  "by",
+  "next",
+  "parameter",
+  "size",
+  "sizeParameter",
+  "max",
+  "first",
+  "leading",
+  "absolute",
+  "relative",
+  "every"
+]
+
+const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
+
+/** `at` is where the value stands in the config. */
+export const shapeProblems = (
+  at: string,
+  shape: Schema.Struct<Schema.Struct.Fields>,
+  value: unknown
+): ReadonlyArray<Problem> => {
+  const result = Schema.decodeUnknownResult(shape as never, { errors: "all", onExcessProperty: "error" })(
+    value
+  )
+  if (result._tag === "Success") return []
+  return formatIssues((result.failure as Schema.SchemaError).issue).issues.map(({ message, path = [] }) => {
+    const where = path.reduce<string>(
+      (text, step) => (typeof step === "number" ? `${text}[${step}]` : `${text}.${String(step)}`),
+      at
+    )
+    const last = String(path.at(-1))
+    return message.startsWith("Expected no excess property")
+      ? { at: where, message: `unknown option${didYouMean(last, knownOptions(shape))}` }
+      : { at: where, message: `${message.charAt(0).toLowerCase()}${message.slice(1)}` }
+  })
+}
