@@ -13,6 +13,7 @@ import { type Duration, type Effect, type Redacted, type Schedule, Schema, Schem
 import type { HttpClient } from "effect/http"
 
 import type { Rows } from "./Collection.ts"
+import { decimalShape } from "./Decimal.ts"
 
 export { fromScaled, toScaled } from "./Decimal.ts"
 export type { Rows }
@@ -26,7 +27,7 @@ export const decimalIdentifier = "Decimal"
  */
 export const Decimal = Schema.Union([Schema.String, Schema.Finite]).pipe(
   Schema.decodeTo(
-    Schema.String.check(Schema.isPattern(/^-?\d+(\.\d+)?([eE][+-]?\d+)?$/)).annotate({
+    Schema.String.check(Schema.isPattern(decimalShape)).annotate({
       identifier: decimalIdentifier,
       description: "a decimal number as text"
     }),

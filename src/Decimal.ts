@@ -3,11 +3,20 @@
  * cheaper than on an arbitrary-precision decimal, and every rounding stands in the open, in `toScaled` and `fromScaled`.
  */
 
-const shape = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d{1,3}))?$/
+/** What is read as a decimal number. Three digits of exponent: a thousand zeros are a mistake, or an attack. */
+export const decimalShape = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d{1,3}))?$/
+
+/** The least scale at which nothing of a decimal number is cut off, or `undefined` where the text is none. */
+export const scaleOf = (text: string): number | undefined => {
+  const match = decimalShape.exec(text)
+  if (match === null) return undefined
+  const [, , , fraction = "", exponent = "0"] = match
+  return Math.max(0, fraction.length - Number(exponent))
+}
 
 /** Digits beyond the scale are cut off, towards zero. Throws a `RangeError` on text that is no decimal number. */
 export const toScaled = (text: string, scale: number): bigint => {
-  const match = shape.exec(text)
+  const match = decimalShape.exec(text)
   if (match === null) throw new RangeError(`not a decimal number: ${JSON.stringify(text.slice(0, 40))}`)
   const [, sign, whole, fraction = "", exponent = "0"] = match
   const shift = scale - fraction.length + Number(exponent)

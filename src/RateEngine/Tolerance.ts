@@ -6,7 +6,7 @@ import { Duration } from "effect"
 
 import { type Delta, field, type Json, type Row } from "../Collection.ts"
 import type { Tolerance as Options } from "../Config.ts"
-import { toScaled } from "../Decimal.ts"
+import { scaleOf, toScaled } from "../Decimal.ts"
 import type { Hold } from "./Diff.ts"
 
 interface Limit {
@@ -90,19 +90,27 @@ export class Tolerance {
 
 const isWithin = ({ absolute, relative }: Limit, committed: Json, next: Json): boolean => {
   if (absolute === 0 && relative === 0) return false
-  const drift = driftOf(committed, next)
-  return drift !== undefined && (drift.by <= absolute || drift.by <= relative * drift.from)
+  if (typeof committed === "number" && typeof next === "number") {
+    const drift = Math.abs(next - committed)
+    return drift <= absolute || drift <= relative * Math.abs(committed)
+  }
+  return typeof committed === "string" && typeof next === "string"
+    ? isExactlyWithin(String(absolute), String(relative), committed, next)
+    : false
 }
 
-/** How far a number or a decimal text went, and from where, both without sign. */
-const driftOf = (a: Json, b: Json): { readonly by: number; readonly from: number } | undefined => {
-  if (typeof a === "number" && typeof b === "number") return { by: Math.abs(b - a), from: Math.abs(a) }
-  if (typeof a !== "string" || typeof b !== "string" || !isDecimal(a) || !isDecimal(b)) return undefined
-  // The difference of two long decimals is exact before it becomes a double.
-  const scale = 30
-  const from = toScaled(a, scale)
-  const by = toScaled(b, scale) - from
-  return { by: Number(by < 0n ? -by : by) / 1e30, from: Number(from < 0n ? -from : from) / 1e30 }
+/** Of decimal texts, all four: doubles would not see the last digits of a long one, nor anything of a very small one. */
+const isExactlyWithin = (absolute: string, relative: string, committed: string, next: string): boolean => {
+  const [from, to] = [scaleOf(committed), scaleOf(next)]
+  if (from === undefined || to === undefined) return false
+  const scale = Math.max(from, to, scaleOf(absolute)!)
+  const start = toScaled(committed, scale)
+  const drift = size(toScaled(next, scale) - start)
+  const share = scaleOf(relative)!
+  return (
+    drift <= toScaled(absolute, scale) ||
+    drift * 10n ** BigInt(share) <= toScaled(relative, share) * size(start)
+  )
 }
 
-const isDecimal = (text: string): boolean => /^-?\d+(\.\d+)?$/.test(text)
+const size = (value: bigint): bigint => (value < 0n ? -value : value)
