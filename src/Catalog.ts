@@ -61,8 +61,11 @@ export const declares = (catalog: Catalog["Service"], name: string): Declared | 
     return found?.family === false ? found : undefined
   }
   const found = catalog.declared.get(family.family)
-  return found?.family === true && family.id !== "" ? found : undefined
+  return found?.family === true && isMember(family.id) ? found : undefined
 }
+
+/** Not an id that would leave its place in the URL: no encoding keeps `..` from being a step up. */
+const isMember = (id: string): boolean => id !== "" && id !== "." && id !== ".." && id.isWellFormed()
 
 /** The names of the polls behind a collection: for a member of a family, its own. */
 export const sourcesOf = (catalog: Catalog["Service"], name: string): ReadonlyArray<string> => {

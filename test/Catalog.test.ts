@@ -62,7 +62,18 @@ describe("a config without mistakes", () => {
     })
     for (const name of ["pools", "order:17", "order::", "order:a:b", "order:__proto__"])
       assert.isDefined(declares(catalog, name), name)
-    for (const name of ["order", "order:", "pools:1", "", "constructor", "__proto__", ":1"])
+    for (const name of [
+      "order",
+      "order:",
+      "order:.",
+      "order:..",
+      "order:\ud800",
+      "pools:1",
+      "",
+      "constructor",
+      "__proto__",
+      ":1"
+    ])
       assert.isUndefined(declares(catalog, name), name)
   })
 
