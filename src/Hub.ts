@@ -24,7 +24,7 @@ import { Upstream } from "./Upstream.ts"
 export type { Pace, Reader, Sink } from "./Hub/Audience.ts"
 export { crcJoin } from "./Hub/Crc.ts"
 export { type Cursor, parseCursor } from "./Hub/Cursor.ts"
-export { chunk, type Encoded, Frame, type Framing, socketText } from "./Hub/Frame.ts"
+export { chunk, type Encoded, Frame, type Framing, socketPong, socketText } from "./Hub/Frame.ts"
 export { goodbyeMessage, type GoodbyeCode } from "./Hub/Message.ts"
 export type { Opening } from "./Hub/Opening.ts"
 export { makeQuery, matchesPattern, type Part, type Query } from "./Hub/Query.ts"
@@ -69,14 +69,16 @@ export class Hub extends Context.Service<
     /** Gives a reader its first message and puts it among the others. */
     readonly open: (reader: Reader, opening: Opening) => Effect.Effect<void>
     readonly leave: (reader: Reader) => void
-    /** What a long poll has to say when its time is over: the change it was held back from, or nothing. */
-    readonly conclude: (reader: Reader) => Frame | undefined
+    /** What a long poll has to say when its time is over: what it was held back from, or the cursor up to which that is nothing. */
+    readonly conclude: (reader: Reader) => Effect.Effect<Frame | string>
     /** The connection has taken all, or some, of the last frame. */
     readonly drained: (reader: Reader) => void
     readonly progressed: (reader: Reader) => void
     /** Calls back after a time; what it returns takes that back. */
     readonly after: (ms: number, fire: () => void) => () => void
     readonly isDraining: () => boolean
+    /** Calls back when everybody has to go; what it returns takes that back. */
+    readonly onDrain: (listener: () => void) => () => void
     /** Says goodbye to everybody. */
     readonly drain: Effect.Effect<void>
   }
@@ -122,6 +124,7 @@ const make = Effect.gen(function* () {
       broken: (error) => fork(Effect.logDebug("a reader's connection broke", error))
     }
   })
+  const drainers = new Set<() => void>()
   let draining = false
 
   const commit = (made: Commit) =>
@@ -196,10 +199,13 @@ const make = Effect.gen(function* () {
     enter: (query, sink, pace) => delivery.enter(query, sink, pace),
     open: opener({ state, snapshots, delivery, random }),
     leave: (reader) => delivery.leave(reader),
-    conclude: (reader) => {
-      const made = delivery.lookAhead(reader)
-      return typeof made === "object" ? made : undefined
-    },
+    conclude: Effect.fnUntraced(function* ({ audience, cohort }) {
+      const made = cohort === undefined ? "nothing" : audience.change(cohort.place)
+      if (typeof made === "object") return made
+      return made === "nothing"
+        ? state.cursor(audience.query)
+        : audience.snapshot(yield* snapshots.current(audience.query), made)
+    }),
     drained: (reader) => delivery.drained(reader),
     progressed: (reader) => delivery.progressed(reader),
     after: (ms, fire) => {
@@ -207,9 +213,14 @@ const make = Effect.gen(function* () {
       return () => delivery.deadlines.cancel(deadline)
     },
     isDraining: () => draining,
+    onDrain: (listener) => {
+      drainers.add(listener)
+      return () => drainers.delete(listener)
+    },
     drain: Effect.sync(() => {
       draining = true
       for (const reader of delivery.readers) reader.sink.end("shutdown")
+      for (const listener of drainers) listener()
     })
   })
 })

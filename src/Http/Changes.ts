@@ -1,5 +1,5 @@
 /** `GET /v1/changes`: a long poll. A reader of one message, in the same cohorts as everybody else. */
-import { Clock, Deferred, Effect, Option } from "effect"
+import { Clock, Deferred, Effect } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 
 import type { Frame, Sink } from "../Hub.ts"
@@ -19,40 +19,38 @@ export const changes = (ground: Ground) =>
     const query = yield* queryOf(ground, asked, minRevisionOf(request))
     upstream.touch(query.parts.keys())
 
-    const answered = Deferred.makeUnsafe<Frame | undefined>()
+    const over = Deferred.makeUnsafe<void>()
+    const isOver = () => Deferred.doneUnsafe(over, Effect.void)
+    let told: Frame | undefined
     const sink: Sink = {
       framing: "text",
       write: (frame) => {
-        Deferred.doneUnsafe(answered, Effect.succeed(frame))
+        told = frame
+        isOver()
         return true
       },
-      // Whoever ends it wants it gone, not told: the client comes back with the same cursor.
-      end: () => {
-        Deferred.doneUnsafe(answered, Effect.succeed(undefined))
-      }
+      end: isOver
     }
-    const frame = yield* Effect.acquireUseRelease(
+    const answer = yield* Effect.acquireUseRelease(
       Effect.sync(() => hub.enter(query, sink, { interval: 0, once: true })),
       Effect.fnUntraced(function* (reader) {
         yield* hub.open(reader, { since: asked.since, notBefore: came + Math.min(asked.interval, wait) })
         const left = Math.max(0, came + wait - (yield* Clock.currentTimeMillis))
-        const inTime =
-          left === 0 && !Deferred.isDoneUnsafe(answered)
-            ? Option.none()
-            : yield* Deferred.await(answered).pipe(Effect.timeoutOption(left))
-        return Option.getOrElse(inTime, () => hub.conclude(reader))
+        if (left > 0) yield* Deferred.await(over).pipe(Effect.timeoutOption(left))
+        return told ?? (yield* hub.conclude(reader))
       }),
       (reader) => Effect.sync(() => hub.leave(reader))
     )
+    const nothing = typeof answer === "string"
     const headers = {
       "cache-control": "no-store",
       vary: "Accept-Encoding, Authorization, Cookie, Origin",
-      "ratecast-cursor": frame?.cursor ?? hub.cursor(query),
+      "ratecast-cursor": nothing ? answer : answer.cursor!,
       ...(applied === undefined ? {} : { "preference-applied": applied })
     }
-    return frame === undefined
+    return nothing
       ? HttpServerResponse.empty({ status: 204, headers })
-      : yield* frameResponse(request, frame, headers)
+      : yield* frameResponse(request, answer, headers)
   })
 
 /** `wait` wins over `Prefer: wait=N` (RFC 7240, 4.3). */

@@ -32,11 +32,16 @@ export interface StreamHandover {
   readonly onClose: (listener: () => void) => void
 }
 
-/** Writes the head of a streaming response. */
+const streaming = new WeakSet<Duplex>()
+
+/** Whether a stream has this connection. */
+export const isStreaming = (socket: Duplex): boolean => streaming.has(socket)
+
+/** Writes the head of a streaming response; `undefined` where another answer still has the connection. */
 export const handOverStream = (
   request: HttpServerRequest.HttpServerRequest,
   headers: { readonly [name: string]: string }
-): StreamHandover => {
+): StreamHandover | undefined => {
   const incoming = NodeHttpServerRequest.toIncomingMessage(request)
   const response = NodeHttpServerRequest.toServerResponse(request)
   if (incoming.httpVersionMajor === 2) {
@@ -54,7 +59,10 @@ export const handOverStream = (
     }
   }
   const http1 = response as ServerResponse
-  const { socket } = incoming as IncomingMessage
+  const { socket } = http1
+  if (socket === null) return undefined
+  streaming.add(socket)
+  http1.once("close", () => streaming.delete(socket))
   socket.cork()
   http1.writeHead(200, headers)
   http1.flushHeaders()

@@ -29,9 +29,14 @@ export class Outlet {
     out.on("drain", this.onDrain)
   }
 
-  /** Whether a frame is being taken: nothing else may be written into the middle of it. */
+  /** Whether a frame is being written piece by piece: nothing else may be written into the middle of it. */
   get isBusy(): boolean {
     return this.rest.length > 0
+  }
+
+  /** Whether the connection has taken everything. */
+  get isFree(): boolean {
+    return !this.waits && this.rest.length === 0
   }
 
   /** `false`: `drained` is called when it has been taken. */
@@ -50,7 +55,7 @@ export class Outlet {
 
   /** Bytes of this connection alone, between two frames. */
   writeOwn(bytes: Buffer): void {
-    this.out.write(bytes)
+    if (!this.out.write(bytes)) this.waits = true
   }
 
   close(): void {

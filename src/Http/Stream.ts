@@ -37,7 +37,7 @@ export const stream = (ground: Ground) =>
     const query = yield* queryOf(ground, asked, minRevisionOf(request)).pipe(
       Effect.catchIf(isPassing, (problem) => Effect.succeed(problem))
     )
-    if (request.method === "HEAD") return HttpServerResponse.empty({ headers })
+    if (request.method === "HEAD") return HttpServerResponse.empty({ status: 200, headers })
     const gzip = takesGzip(request.headers["accept-encoding"])
     const retry = yield* Random.nextIntBetween(1_000, 5_001)
     const connection = handOverStream(request, {
@@ -45,6 +45,12 @@ export const stream = (ground: Ground) =>
       ...corsHeaders(request, ground.origins),
       ...(gzip ? { "content-encoding": "gzip" } : {})
     })
+    if (connection === undefined) {
+      return yield* new Problem({
+        code: "bad_request",
+        detail: "another answer is on its way on this connection; a stream needs one of its own"
+      })
+    }
     const sink = new EventSink(connection, gzip, retry)
     if (query instanceof Problem) {
       sink.end("too_many", query.retryAfterMs)

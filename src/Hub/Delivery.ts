@@ -7,7 +7,7 @@
 import { type Clock, Effect } from "effect"
 
 import type { Commit } from "../Collection.ts"
-import { Audience, Cohort, type Made, type Pace, type Place, Reader, type Sink } from "./Audience.ts"
+import { Audience, Cohort, type Pace, type Place, Reader, type Sink } from "./Audience.ts"
 import { Deadlines } from "./Deadlines.ts"
 import type { Frame, Framing } from "./Frame.ts"
 import { Interest } from "./Interest.ts"
@@ -134,12 +134,6 @@ export class Delivery {
     cohort.readers.add(reader)
     reader.cohort = cohort
     if (place.seen < this.state.revision) this.mark(cohort)
-  }
-
-  /** What a reader would be told now: a change, a reset for this reason, or the cursor since which nothing changed. */
-  lookAhead(reader: Reader): Made | undefined {
-    const place = reader.cohort?.place
-    return place === undefined ? undefined : reader.audience.change(place)
   }
 
   /** The connection has taken all of the last frame. */

@@ -171,18 +171,23 @@ export const chunk = (data: Buffer): ReadonlyArray<Buffer> => {
  */
 const socketFrames = (payload: ReadonlyArray<Buffer>): ReadonlyArray<Buffer> => {
   const pieces = payload.flatMap(slices)
-  if (pieces.length === 1) return [Buffer.concat([socketHead(text, true, pieces[0]!.length), pieces[0]!])]
-  return pieces.flatMap((piece, i) => [
-    socketHead(i === 0 ? text : continuation, i === pieces.length - 1, piece.length),
-    piece
-  ])
+  return pieces.map((piece, i) =>
+    socketFrame(i === 0 ? opcodes.text : opcodes.continuation, i === pieces.length - 1, piece)
+  )
 }
 
 /** A text of one connection alone, in the framing of a WebSocket. */
 export const socketText = (message: string): Buffer => Buffer.concat(socketFrames([Buffer.from(message)]))
 
-const continuation = 0x0
-const text = 0x1
+/** The answer to a protocol ping. */
+export const socketPong = (payload: Buffer): Buffer => socketFrame(opcodes.pong, true, payload)
+
+/** RFC 6455, 5.2 */
+const opcodes = { continuation: 0x0, text: 0x1, pong: 0xa }
+
+/** One buffer, so that a control frame written after any of them stands between two frames. */
+const socketFrame = (opcode: number, final: boolean, payload: Buffer): Buffer =>
+  Buffer.concat([socketHead(opcode, final, payload.length), payload])
 
 const slices = (data: Buffer): ReadonlyArray<Buffer> => {
   const pieces: Array<Buffer> = []

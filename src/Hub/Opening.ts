@@ -33,6 +33,9 @@ export const opener = (options: {
     notBefore
   })
 
+  const afterChange = (reader: Reader): Place =>
+    here(reader, reader.pace.interval > 0 ? delivery.now + reader.pace.interval : 0)
+
   const give = Effect.fnUntraced(function* (reader: Reader, frame: Frame, place: Place) {
     if (!frame.isReady(reader.sink.framing)) yield* frame.prepare
     return !reader.gone && delivery.hand(reader, frame, place)
@@ -52,7 +55,7 @@ export const opener = (options: {
     if (!(yield* give(reader, frame, place))) return
     const made = audience.change(place)
     if (typeof made === "string") return delivery.stand(reader, place)
-    const next = here(reader, notBefore)
+    const next = afterChange(reader)
     if (yield* give(reader, made, next)) delivery.stand(reader, next)
   })
 
@@ -76,7 +79,7 @@ export const opener = (options: {
     const made = audience.change(place)
     if (made === "forgotten" || made === "smaller") return yield* reset(reader, made, notBefore)
     if (pace.once && made === "nothing") return delivery.stand(reader, { ...place, seen: now.seen })
-    const next = made === "nothing" ? now : { ...now, notBefore: delivery.now + pace.interval }
+    const next = made === "nothing" ? now : afterChange(reader)
     const frame = made === "nothing" ? audience.ping({ ...place, seen: now.seen }) : made
     if (yield* give(reader, frame, next)) delivery.stand(reader, next)
   })

@@ -1,0 +1,341 @@
+/** One WebSocket: what the client says on it, what it is answered, and how it ends. */
+import type { Duplex } from "node:stream"
+
+import * as NodeWS from "@effect/platform-node/NodeWS"
+import { Effect, type Fiber } from "effect"
+
+import {
+  type Frame,
+  type GoodbyeCode,
+  goodbyeMessage,
+  type Query,
+  type Reader,
+  type Sink,
+  socketPong,
+  socketText
+} from "../Hub.ts"
+import { type Asked, askedInMessage } from "./Asked.ts"
+import { Outlet } from "./Outlet.ts"
+import { Problem, problemDetails } from "./Problem.ts"
+import { resolve } from "./Resolve.ts"
+import { admission, arrival, attempt, type Ground } from "./Road.ts"
+
+/** A protocol ping goes out this often, ms; two that are not answered end the connection. */
+const pingEvery = 15_000
+const maxUnanswered = 2
+/** A connection without a subscription is ended after this long, ms. */
+const idleAfter = 60_000
+/** Answers that wait until the client has taken what was sent before. More, and it sends faster than it reads. */
+const maxWaiting = 64
+/** Answers repeat it, so a long one would be kept as often as there are answers. */
+const maxRef = 256
+/** How long a goodbye waits for the frame before it to be taken, ms. */
+const farewellWithin = 2_000
+
+/** Why the server closes, as a status code. To come back: 1012, 4408, and 4429 after its time; not: the others. */
+const closeCodes: { readonly [code in GoodbyeCode]: number } = {
+  rotation: 1012,
+  shutdown: 1012,
+  bad_message: 4400,
+  unknown_collection: 4404,
+  idle: 4408,
+  stalled: 4408,
+  too_large: 4413,
+  too_many: 4429
+}
+
+/** `ws` closes by itself; what has to be said or stopped before it does is known here. */
+export class Socket extends NodeWS.WebSocket {
+  /** The client closes. */
+  onClosing = (): void => {}
+  /** The client broke a rule: 1009 too large, 1007 not UTF-8, 1002 not WebSocket. */
+  onBroken = (_code: number): void => {}
+  private broken: number | undefined
+
+  override close(code?: number, reason?: string | Buffer): void {
+    if (this.readyState !== NodeWS.WebSocket.OPEN) return super.close(code, reason)
+    // The same call answers a client that closes and one that broke a rule; there an error follows at once.
+    this.broken = code
+    queueMicrotask(() => {
+      if (this.broken !== code) return
+      this.onClosing()
+      super.close(code, reason)
+    })
+  }
+
+  finish(code: number, reason: string): void {
+    super.close(code, reason)
+  }
+
+  readonly fail = (): void => {
+    if (this.broken === undefined) return
+    this.onBroken(this.broken)
+    this.broken = Number.NaN
+  }
+}
+
+/** A query that was asked for and does not count yet: it waits for a revision, or for the end of a frame. */
+interface Wanted {
+  readonly fiber: Fiber.Fiber<unknown, unknown>
+  /** Of this subscription and of those that it overtook. */
+  readonly answers: ReadonlyArray<Answer>
+}
+type Answer = (problem?: Problem) => void
+
+export class Connection implements Sink {
+  readonly framing = "socket" as const
+  private readonly ground: Ground
+  private readonly socket: Socket
+  private readonly outlet: Outlet
+  private readonly fork: (effect: Effect.Effect<void>) => void
+  private reader: Reader | undefined
+  private wanted: Wanted | undefined
+  private onFree: (() => void) | undefined
+  private waiting: Array<string> = []
+  private pongs: Array<Buffer> = []
+  private unanswered = 0
+  private ended = false
+  private farewell: (() => void) | undefined
+  private cancelPing: () => void
+  private cancelIdle: () => void = () => {}
+  private cancelFarewell: () => void = () => {}
+  private readonly cancelDrain: () => void
+
+  constructor(ground: Ground, socket: Socket, out: Duplex, fork: (effect: Effect.Effect<void>) => void) {
+    this.ground = ground
+    this.socket = socket
+    this.fork = fork
+    this.outlet = new Outlet(out, { drained: () => this.onDrained(), progressed: () => this.onProgressed() })
+    this.cancelPing = ground.hub.after(pingEvery, this.ping)
+    this.cancelDrain = ground.hub.onDrain(() => this.end("shutdown"))
+    this.idle()
+    socket.onClosing = () => this.release()
+    socket.onBroken = (code) => this.end(code === 1009 ? "too_large" : "bad_message")
+    socket.on("message", (data, isBinary) => this.onMessage(data as Buffer, isBinary))
+    socket.on("ping", (data) => this.onPing(data))
+    socket.on("pong", () => {
+      this.unanswered = 0
+    })
+    socket.on("close", () => this.release())
+    socket.on("error", socket.fail)
+  }
+
+  write(frame: Frame): boolean {
+    return this.outlet.write(frame.in("socket"))
+  }
+
+  end(code: GoodbyeCode, retryAfterMs?: number): void {
+    this.goodbye(code, retryAfterMs)
+  }
+
+  /** Says what is wrong with a query that the client cannot mend on this connection, and ends it. */
+  refuse(problem: Problem): void {
+    const code: GoodbyeCode =
+      problem.code === "unknown_collection" || problem.code === "too_many" ? problem.code : "bad_message"
+    this.goodbye(code, problem.retryAfterMs, { problem: problemDetails(problem) })
+  }
+
+  /** The query on the URL. */
+  begin(asked: Asked, minRevision: string | undefined): void {
+    this.subscribe(Effect.succeed(asked), minRevision, (problem) => problem && this.refuse(problem))
+  }
+
+  private onMessage(data: Buffer, isBinary: boolean): void {
+    if (this.ended) return
+    const message = isBinary ? undefined : parse(data)
+    const ref = message?.["ref"]
+    if (message === undefined || (ref !== undefined && typeof ref !== "string"))
+      return this.end("bad_message")
+    if (ref !== undefined && ref.length > maxRef)
+      return this.refuse(badMessage(`"ref" is longer than ${maxRef} characters`))
+    const answer: Answer = (problem) =>
+      this.say(
+        JSON.stringify({
+          type: problem === undefined ? "ack" : "error",
+          ref,
+          ...(problem === undefined ? {} : { problem: problemDetails(problem) })
+        })
+      )
+    switch (message["type"]) {
+      case "ping":
+        return this.say('{"type":"pong"}')
+      case "unsubscribe": {
+        const overtaken = this.overtake()
+        this.leave()
+        this.idle()
+        for (const each of [...overtaken, answer]) each()
+        return
+      }
+      case "subscribe":
+        return this.subscribe(
+          attempt(() => askedInMessage(message)),
+          undefined,
+          answer
+        )
+      default:
+        return this.refuse(
+          badMessage(
+            `unknown "type" ${JSON.stringify(message["type"])?.slice(0, 80) ?? ""}; expected subscribe, unsubscribe or ping`
+          )
+        )
+    }
+  }
+
+  /** Until it counts, the subscription before it goes on; one that is refused changes nothing. */
+  private subscribe(
+    asking: Effect.Effect<Asked, Problem>,
+    minRevision: string | undefined,
+    answer: Answer
+  ): void {
+    this.fork(
+      Effect.gen({ self: this }, function* () {
+        const asked = yield* asking
+        const query = yield* attempt(() => resolve(this.ground.catalog, asked))
+        const wanted = yield* this.want(answer)
+        yield* arrival(this.ground, asked.since, minRevision)
+        yield* this.free
+        const admitted = yield* Effect.result(admission(this.ground, query.parts.keys()))
+        if (this.wanted !== wanted) return
+        this.wanted = undefined
+        if (admitted._tag === "Success") return yield* this.replace(query, asked, wanted.answers)
+        for (const each of wanted.answers) each(admitted.failure)
+        this.onDrained()
+      }).pipe(Effect.catchTag("Problem", (problem) => Effect.sync(() => answer(problem))))
+    )
+  }
+
+  private want(answer: Answer): Effect.Effect<Wanted> {
+    return Effect.withFiber((fiber) => {
+      const wanted = { fiber, answers: [...this.overtake(), answer] }
+      this.wanted = wanted
+      if (wanted.answers.length > maxWaiting) this.end("too_many")
+      return Effect.succeed(wanted)
+    })
+  }
+
+  /** Of subscriptions that asked for different things the last one counts. Answers what is still to be answered. */
+  private overtake(): ReadonlyArray<Answer> {
+    const { wanted } = this
+    this.wanted = undefined
+    wanted?.fiber.interruptUnsafe()
+    return wanted?.answers ?? []
+  }
+
+  private replace(query: Query, asked: Asked, answers: ReadonlyArray<Answer>): Effect.Effect<void> {
+    if (this.ended) return Effect.void
+    const { hub } = this.ground
+    this.leave()
+    this.cancelIdle()
+    for (const each of answers) each()
+    const reader = hub.enter(query, this, { interval: asked.interval, once: false })
+    this.reader = reader
+    return hub.open(reader, { since: asked.since, notBefore: 0 })
+  }
+
+  /** Waits until the client has taken everything: nothing may break into a frame, and nothing pile up behind it. */
+  private get free(): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      this.ended || this.outlet.isFree
+        ? Effect.void
+        : Effect.callback<void>((resume) => {
+            const onFree = () => resume(this.free)
+            this.onFree = onFree
+            return Effect.sync(() => {
+              if (this.onFree === onFree) this.onFree = undefined
+            })
+          })
+    )
+  }
+
+  private say(text: string): void {
+    if (this.ended) return
+    if (this.outlet.isFree && this.waiting.length === 0) return this.outlet.writeOwn(socketText(text))
+    this.waiting.push(text)
+    if (this.waiting.length > maxWaiting) this.end("too_many")
+  }
+
+  private onPing(data: Buffer): void {
+    if (this.ended) return
+    if (this.outlet.isFree) return this.outlet.writeOwn(socketPong(data))
+    this.pongs.push(Buffer.from(data))
+    if (this.pongs.length > maxWaiting) this.end("too_many")
+  }
+
+  /** Between two fragments of a message control frames may stand (RFC 6455, 5.4). */
+  private onProgressed(): void {
+    for (const data of this.pongs.splice(0)) this.outlet.writeOwn(socketPong(data))
+    if (this.reader !== undefined) this.ground.hub.progressed(this.reader)
+  }
+
+  private onDrained(): void {
+    if (this.farewell !== undefined) return this.farewell()
+    for (const data of this.pongs.splice(0)) this.outlet.writeOwn(socketPong(data))
+    while (this.outlet.isFree && this.waiting.length > 0)
+      this.outlet.writeOwn(socketText(this.waiting.shift()!))
+    if (!this.outlet.isFree) return
+    const { onFree } = this
+    this.onFree = undefined
+    if (onFree !== undefined) onFree()
+    else if (this.reader !== undefined) this.ground.hub.drained(this.reader)
+  }
+
+  private readonly ping = (): void => {
+    if (++this.unanswered > maxUnanswered) return this.socket.terminate()
+    this.socket.ping()
+    this.cancelPing = this.ground.hub.after(pingEvery, this.ping)
+  }
+
+  private idle(): void {
+    this.cancelIdle()
+    this.cancelIdle = this.ground.hub.after(idleAfter, () => this.end("idle"))
+  }
+
+  private goodbye(code: GoodbyeCode, retryAfterMs?: number, more?: object): void {
+    if (this.ended) return
+    this.retire()
+    if (code === "stalled") return this.socket.terminate()
+    const part = () => {
+      this.outlet.writeOwn(socketText(goodbyeMessage(code, retryAfterMs, more)))
+      this.release()
+      this.socket.finish(closeCodes[code], code)
+    }
+    if (!this.outlet.isBusy) return part()
+    this.farewell = part
+    this.cancelFarewell = this.ground.hub.after(farewellWithin, () => this.socket.terminate())
+  }
+
+  private leave(): void {
+    if (this.reader !== undefined) this.ground.hub.leave(this.reader)
+    this.reader = undefined
+  }
+
+  /** Nothing that the client says counts any more, and it is told nothing but goodbye. */
+  private retire(): void {
+    this.ended = true
+    this.overtake()
+    this.leave()
+    this.cancelPing()
+    this.cancelIdle()
+    this.cancelDrain()
+  }
+
+  private release(): void {
+    this.retire()
+    this.farewell = undefined
+    this.cancelFarewell()
+    this.outlet.close()
+  }
+}
+
+const badMessage = (detail: string) => new Problem({ code: "bad_message", detail })
+
+const parse = (data: Buffer): { readonly [name: string]: unknown } | undefined => {
+  try {
+    const value: unknown = JSON.parse(data.toString("utf8"))
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? (value as { readonly [name: string]: unknown })
+      : undefined
+  } catch {
+    return undefined
+  }
+}
