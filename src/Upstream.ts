@@ -29,8 +29,8 @@ export class Upstream extends Context.Service<
     readonly readings: Effect.Effect<PubSub.Subscription<Reading>, never, Scope.Scope>
     /** Starts polling: nothing may be lost before the engine listens. */
     readonly start: Effect.Effect<void>
-    /** Whether one more collection may be read: the members of a family that are polled at once are bounded. */
-    readonly admits: (collection: string) => boolean
+    /** A family of which no more members may be read beside these: those that are polled at once are bounded. */
+    readonly full: (collections: Iterable<string>) => string | undefined
     /** Somebody came to read and stays, until `leave`. */
     readonly enter: (collections: Iterable<string>) => void
     readonly leave: (collections: Iterable<string>) => void
@@ -107,10 +107,19 @@ export class Upstream extends Context.Service<
         for (const name of new Set(polls(collections))) demands.add(name, -1, now)
       }
 
-      const membersOf = (family: string) => {
-        let members = 0
-        for (const name of pollers.keys()) if (familyOf(name)?.family === family) members++
-        return members
+      const full = (collections: Iterable<string>) => {
+        const members = new Map<string, number>()
+        const count = (name: string) => {
+          const family = familyOf(name)?.family
+          if (family !== undefined) members.set(family, (members.get(family) ?? 0) + 1)
+        }
+        for (const name of collections) if (!pollers.has(name)) count(name)
+        const more = [...members.keys()]
+        if (more.length > 0) for (const name of pollers.keys()) count(name)
+        return more.find(
+          (family) =>
+            members.get(family)! > (catalog.sources.get(family)?.options.maxMembers ?? defaultMaxMembers)
+        )
       }
 
       const refresh = Effect.fn("Upstream.refresh")(function* (collection: string) {
@@ -131,11 +140,7 @@ export class Upstream extends Context.Service<
         start: Effect.sync(() => {
           for (const source of catalog.sources.values()) if (!source.family) start(source.name)
         }),
-        admits: (collection) => {
-          const family = familyOf(collection)?.family
-          if (family === undefined || pollers.has(collection)) return true
-          return membersOf(family) < (catalog.sources.get(family)?.options.maxMembers ?? defaultMaxMembers)
-        },
+        full,
         enter: (collections) => enter(collections, 1),
         leave,
         touch: (collections) => enter(collections, 0),

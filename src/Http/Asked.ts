@@ -87,7 +87,9 @@ export const askedInUrl = (search: URLSearchParams, header: string | undefined):
     const dot = name.lastIndexOf(".")
     const isOwn = dot > 0 && narrowings.includes(name.slice(dot + 1))
     if (!isOwn && !known.includes(name))
-      throw invalid(`unknown parameter "${name.slice(0, 80)}"${didYouMean(name, known)}`)
+      throw invalid(
+        `unknown parameter "${name.slice(0, 80)}"${didYouMean(name, known.concat(ownForms(name)))}`
+      )
     if (isOwn) own.add(name.slice(0, dot))
     const values = all.get(name) ?? []
     if (values.length > 0 && scalars.includes(name)) throw invalid(`"${name}" is given twice`)
@@ -112,6 +114,12 @@ export const askedInUrl = (search: URLSearchParams, header: string | undefined):
     interval: interval === undefined ? 0 : duration("interval", interval),
     wait: wait === undefined ? undefined : duration("wait", wait)
   }
+}
+
+/** `pools.wheres` may have meant `pools.where`. */
+const ownForms = (name: string): ReadonlyArray<string> => {
+  const dot = name.lastIndexOf(".")
+  return dot > 0 ? narrowings.map((own) => name.slice(0, dot + 1) + own) : []
 }
 
 const members = ["type", "ref", "collections", "keys", "fields", "where", "since", "interval"]

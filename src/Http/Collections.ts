@@ -8,9 +8,10 @@ import { didYouMean } from "../Nearest.ts"
 import { textResponse } from "./Json.ts"
 import { Problem } from "./Problem.ts"
 import { resolve } from "./Resolve.ts"
-import { caching, type Ground, searchOf } from "./Road.ts"
+import { arrival, caching, type Ground, minRevisionOf, searchOf } from "./Road.ts"
 
-export const collections = ({ catalog, hub }: Ground) => {
+export const collections = (ground: Ground) => {
+  const { catalog, hub } = ground
   const everything = resolve(catalog, {
     collections: undefined,
     keys: undefined,
@@ -44,6 +45,7 @@ export const collections = ({ catalog, hub }: Ground) => {
 
   return Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
     yield* noParameters(request)
+    yield* arrival(ground, undefined, minRevisionOf(request))
     const described = [...catalog.declared.values()].map(describe)
     return textResponse(JSON.stringify({ cursor: hub.cursor(everything), collections: described }), caching)
   })

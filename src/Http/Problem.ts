@@ -1,19 +1,25 @@
 /** Errors as RFC 9457 problem details, on every road in the same words. */
+import { STATUS_CODES } from "node:http"
+import type { Duplex } from "node:stream"
+
 import { Schema } from "effect"
 import { HttpServerResponse, ProblemDetails } from "effect/http"
 
 const titles = {
   invalid_query: [400, "The query is not understood"],
+  bad_request: [400, "The request is not understood"],
   bad_message: [400, "The message is not understood"],
   forbidden: [403, "This is not allowed"],
   unknown_collection: [404, "There is no such collection"],
   unknown_row: [404, "There is no such row"],
   not_found: [404, "There is nothing here"],
   method_not_allowed: [405, "This method is not allowed here"],
+  request_timeout: [408, "The request took too long"],
   too_large: [413, "The request is too large"],
   uri_too_long: [414, "The URL is too long"],
   upgrade_required: [426, "This is a WebSocket"],
   too_many: [429, "Too many"],
+  headers_too_large: [431, "The headers are too large"],
   internal: [500, "Something went wrong here"],
   unavailable: [503, "Not available now"]
 } as const
@@ -46,5 +52,28 @@ export const problemResponse = (problem: Problem): HttpServerResponse.HttpServer
   if (problem.retryAfterMs !== undefined)
     headers["retry-after"] = String(Math.ceil(problem.retryAfterMs / 1000))
   if (problem.allow !== undefined) headers["allow"] = problem.allow
+  // RFC 9110, 15.5.22
+  if (problem.code === "upgrade_required")
+    Object.assign(headers, { connection: "Upgrade", upgrade: "websocket" })
   return HttpServerResponse.setHeaders(ProblemDetails.toResponse(problemDetails(problem)), headers)
+}
+
+/** The last answer on a connection that no handler ever sees: what came on it is no request, or no handshake. */
+export const refuseConnection = (
+  socket: Duplex,
+  problem: Problem,
+  headers: { readonly [name: string]: string } = {}
+): void => {
+  const body = Buffer.from(JSON.stringify(problemDetails(problem)))
+  const lines = Object.entries({
+    ...headers,
+    "content-type": "application/problem+json",
+    "content-length": String(body.length),
+    "cache-control": "no-store",
+    connection: "close"
+  }).map(([name, value]) => `${name}: ${value}\r\n`)
+  const { status } = problem
+  // Otherwise a client that does not close either would hold the connection for good.
+  socket.once("finish", () => socket.destroy())
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n${lines.join("")}\r\n${body.toString()}`)
 }

@@ -6,16 +6,20 @@ import { noParameters } from "./Collections.ts"
 import { textResponse } from "./Json.ts"
 import { Problem } from "./Problem.ts"
 import { lookUp } from "./Resolve.ts"
-import { attempt, type Ground } from "./Road.ts"
+import { admission, attempt, type Ground } from "./Road.ts"
 
-export const refresh = ({ catalog, hub, upstream }: Ground) =>
+export const refresh = (ground: Ground) =>
   Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
+    const { catalog, hub, upstream } = ground
     yield* noParameters(request)
     const name = (yield* HttpRouter.params)["collection"] ?? ""
     yield* attempt(() => lookUp(catalog, name))
-    if (name.includes("*") || !upstream.admits(name)) {
-      return yield* new Problem({ code: "too_many", detail: "too many members at once", retryAfterMs: 5_000 })
-    }
+    if (name.includes("*"))
+      return yield* new Problem({
+        code: "unknown_collection",
+        detail: "one collection is refreshed at a time, not a pattern"
+      })
+    yield* admission(ground, [name])
     const { ok, refreshed, retryAfterMs } = yield* upstream.refresh(name)
     const { asOf, health } = hub.look(name)
     if (!ok) {

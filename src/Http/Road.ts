@@ -40,26 +40,44 @@ const minRevisionShape = /^(?:([0-9a-z]{1,32})-)?([0-9]{1,15})(?:-[0-9a-f]{12})?
 
 /** The query, once the revision that the client has seen elsewhere is here, or it has been waited for. */
 export const queryOf = Effect.fnUntraced(function* (
-  { catalog, hub, upstream }: Ground,
+  ground: Ground,
   asked: Asked,
   minRevision: string | undefined
 ): Effect.fn.Return<Query, Problem> {
-  const query = yield* attempt(() => resolve(catalog, asked))
-  for (const name of query.parts.keys()) {
-    if (!upstream.admits(name)) {
-      return yield* new Problem({
-        code: "too_many",
-        detail: `too many members of "${name.replace(/:.*/s, "")}" are read at once`,
-        retryAfterMs: 5_000
-      })
-    }
-  }
-  const since = asked.since === undefined ? undefined : parseCursor(asked.since)
-  if (since !== undefined) yield* hub.reach(since)
-  const least = minRevisionShape.exec(minRevision ?? "")
-  if (least !== null) yield* hub.reach({ epoch: least[1] ?? hub.epoch, revision: Number(least[2]) })
+  const query = yield* attempt(() => resolve(ground.catalog, asked))
+  yield* arrival(ground, asked.since, minRevision)
+  yield* admission(ground, query.parts.keys())
   return query
 })
+
+/** Waits where the client has seen a later revision elsewhere, by its cursor or by `Ratecast-Min-Revision`. */
+export const arrival = Effect.fnUntraced(function* (
+  { hub }: Ground,
+  since: string | undefined,
+  minRevision: string | undefined
+): Effect.fn.Return<void> {
+  const cursor = since === undefined ? undefined : parseCursor(since)
+  if (cursor !== undefined) yield* hub.reach(cursor)
+  const least = minRevisionShape.exec(minRevision ?? "")
+  if (least !== null) yield* hub.reach({ epoch: least[1] ?? hub.epoch, revision: Number(least[2]) })
+})
+
+/** Whether so many members of families may be read; asked last, since others come while a request waits. */
+export const admission = (
+  { upstream }: Ground,
+  collections: Iterable<string>
+): Effect.Effect<void, Problem> => {
+  const full = upstream.full(collections)
+  return full === undefined
+    ? Effect.void
+    : Effect.fail(
+        new Problem({
+          code: "too_many",
+          detail: `too many members of "${full}" are read at once`,
+          retryAfterMs: 5_000
+        })
+      )
+}
 
 export const minRevisionOf = (request: HttpServerRequest.HttpServerRequest): string | undefined =>
   request.headers["ratecast-min-revision"]

@@ -4,17 +4,17 @@ import { createHash } from "node:crypto"
 import { Effect } from "effect"
 import { HttpRouter, type HttpServerRequest, HttpServerResponse } from "effect/http"
 
-import { familyOf } from "../Collection.ts"
 import { makeQuery } from "../Hub.ts"
 import { didYouMean } from "../Nearest.ts"
 import { textResponse } from "./Json.ts"
 import { Problem } from "./Problem.ts"
-import { attempt, caching, type Ground, searchOf } from "./Road.ts"
+import { admission, arrival, attempt, caching, type Ground, minRevisionOf, searchOf } from "./Road.ts"
 import { lookUp } from "./Resolve.ts"
 import { tagsOf } from "./Snapshot.ts"
 
-export const rows = ({ catalog, hub, upstream }: Ground) =>
+export const rows = (ground: Ground) =>
   Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
+    const { catalog, hub, upstream } = ground
     const params = yield* HttpRouter.params
     const name = params["collection"] ?? ""
     const key = yield* attempt(() => keyOf(searchOf(request), params["key"]))
@@ -24,13 +24,8 @@ export const rows = ({ catalog, hub, upstream }: Ground) =>
         code: "unknown_collection",
         detail: "a row is in one collection, not in a pattern"
       })
-    if (!upstream.admits(name)) {
-      return yield* new Problem({
-        code: "too_many",
-        detail: `too many members of "${familyOf(name)!.family}" are read at once`,
-        retryAfterMs: 5_000
-      })
-    }
+    yield* arrival(ground, undefined, minRevisionOf(request))
+    yield* admission(ground, [name])
     upstream.touch([name])
     const row = hub.look(name).row(key)
     if (row === undefined) {

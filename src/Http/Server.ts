@@ -10,7 +10,8 @@ import { HttpServer } from "effect/http"
 import { ServeError } from "effect/http/HttpServerError"
 
 import type { Tls } from "../Settings.ts"
-import { rememberHead } from "./Handover.ts"
+import { isStreaming, rememberHead } from "./Handover.ts"
+import { Problem, refuseConnection } from "./Problem.ts"
 
 /** Limits of a request; each stops an attack that holds connections or memory for nothing. */
 const limits = {
@@ -24,6 +25,13 @@ const limits = {
   maxHeaderSize: 16 * 1024
 }
 
+/**
+ * Whatever else a request offers (`h2c`, by curl and Java) it is answered as if it had not, and so is one that comes
+ * while a stream still has the connection: Node would take the connection out of the stream's hands.
+ */
+const shouldUpgradeCallback = ({ headers, socket }: http.IncomingMessage): boolean =>
+  headers.upgrade?.toLowerCase() === "websocket" && !isStreaming(socket)
+
 /** Node's own 511 makes ten thousand clients that come back at once wait 8.9 s instead of 1.6. */
 const backlog = 8192
 /** Connections that have not ended by then are cut, ms. */
@@ -35,13 +43,14 @@ const createServer = (
   Effect.try({
     try: () =>
       tls === undefined
-        ? http.createServer(limits)
+        ? http.createServer({ ...limits, shouldUpgradeCallback })
         : // WebSocket stays on HTTP/1.1.
           http2.createSecureServer({
             key: readFileSync(tls.keyFile),
             cert: readFileSync(tls.certFile),
             allowHTTP1: true,
-            ...limits
+            ...limits,
+            ...{ shouldUpgradeCallback }
           }),
     catch: (cause) => new ServeError({ cause })
   })
@@ -82,17 +91,21 @@ export const layerServer = (options: {
     )
   )
 
-/** What is not HTTP, or too much of it, is told so in a word. */
+const refusals: { readonly [code: string]: Problem } = {
+  HPE_HEADER_OVERFLOW: new Problem({
+    code: "headers_too_large",
+    detail: `the headers are longer than ${limits.maxHeaderSize} bytes`
+  }),
+  ERR_HTTP_REQUEST_TIMEOUT: new Problem({
+    code: "request_timeout",
+    detail: `the head of a request has to come within ${limits.headersTimeout} ms, all of it within ${limits.requestTimeout} ms`
+  })
+}
+const noHttp = new Problem({ code: "bad_request", detail: "this is no HTTP/1.1 request" })
+
 const refuse = (error: NodeJS.ErrnoException, socket: Socket): void => {
   if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy()
-  const [status, reason] =
-    error.code === "HPE_HEADER_OVERFLOW"
-      ? [431, "Request Header Fields Too Large"]
-      : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
-        ? [408, "Request Timeout"]
-        : [400, "Bad Request"]
-  const body = JSON.stringify({ type: `/problems/http`, title: reason, status, code: "http" })
-  socket.end(
-    `HTTP/1.1 ${status} ${reason}\r\ncontent-type: application/problem+json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`
-  )
+  // In the middle of a stream an answer would be read as a part of it.
+  if (isStreaming(socket)) return void socket.destroy()
+  refuseConnection(socket, refusals[error.code ?? ""] ?? noHttp)
 }

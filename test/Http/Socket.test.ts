@@ -51,7 +51,7 @@ describe("the handshake", () => {
       async (odd) => {
         const wire = await market.wire()
         wire.request("GET /v1/socket HTTP/1.1", upgradeHeaders(odd))
-        await wire.closed
+        await until("an answer", () => wire.answers[0]?.whole === true)
         return wire.answers[0]!
       }
     )

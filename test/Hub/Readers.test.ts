@@ -30,7 +30,7 @@ const layerOf = (memory: typeof HubMemory.Service) => {
     enter: count(1),
     leave: count(-1),
     touch: () => {},
-    admits: () => true
+    full: () => undefined
   })
   const layer = Hub.layer.pipe(
     Layer.provide(upstream),
