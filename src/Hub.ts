@@ -145,6 +145,8 @@ const make = Effect.gen(function* () {
     const idle = Math.max(0, delivery.deadlines.next - delivery.now)
     yield* Effect.raceFirst(Effect.sleep(idle), wake.await)
     yield* wake.close
+    // Whoever rings wakes the loop in the middle of its own work; that is finished first.
+    yield* Effect.yieldNow
   })
   // Whatever goes wrong in one turn, the next one comes: readers that nobody serves would never know.
   yield* turn.pipe(
