@@ -1,7 +1,6 @@
 /** One WebSocket: what the client says on it, what it is answered, and how it ends. */
 import type { Duplex } from "node:stream"
 
-import * as NodeWS from "@effect/platform-node/NodeWS"
 import { Effect, type Fiber } from "effect"
 
 import {
@@ -11,10 +10,11 @@ import {
   type Query,
   type Reader,
   type Sink,
-  socketPong,
   socketText
 } from "../Hub.ts"
+import { Answers } from "./Answers.ts"
 import { type Asked, askedInMessage } from "./Asked.ts"
+import type { ClosingSocket } from "./Closing.ts"
 import { Outlet } from "./Outlet.ts"
 import { Problem, problemDetails } from "./Problem.ts"
 import { resolve } from "./Resolve.ts"
@@ -25,8 +25,8 @@ const pingEvery = 15_000
 const maxUnanswered = 2
 /** A connection without a subscription is ended after this long, ms. */
 const idleAfter = 60_000
-/** Answers that wait until the client has taken what was sent before. More, and it sends faster than it reads. */
-const maxWaiting = 64
+/** Subscriptions that wait at once; more, and the client is not serious. */
+const maxWanted = 64
 /** Answers repeat it, so a long one would be kept as often as there are answers. */
 const maxRef = 256
 /** How long a goodbye waits for the frame before it to be taken, ms. */
@@ -44,36 +44,6 @@ const closeCodes: { readonly [code in GoodbyeCode]: number } = {
   too_many: 4429
 }
 
-/** `ws` closes by itself; what has to be said or stopped before it does is known here. */
-export class Socket extends NodeWS.WebSocket {
-  /** The client closes. */
-  onClosing = (): void => {}
-  /** The client broke a rule: 1009 too large, 1007 not UTF-8, 1002 not WebSocket. */
-  onBroken = (_code: number): void => {}
-  private broken: number | undefined
-
-  override close(code?: number, reason?: string | Buffer): void {
-    if (this.readyState !== NodeWS.WebSocket.OPEN) return super.close(code, reason)
-    // The same call answers a client that closes and one that broke a rule; there an error follows at once.
-    this.broken = code
-    queueMicrotask(() => {
-      if (this.broken !== code) return
-      this.onClosing()
-      super.close(code, reason)
-    })
-  }
-
-  finish(code: number, reason: string): void {
-    super.close(code, reason)
-  }
-
-  readonly fail = (): void => {
-    if (this.broken === undefined) return
-    this.onBroken(this.broken)
-    this.broken = Number.NaN
-  }
-}
-
 /** A query that was asked for and does not count yet: it waits for a revision, or for the end of a frame. */
 interface Wanted {
   readonly fiber: Fiber.Fiber<unknown, unknown>
@@ -85,14 +55,13 @@ type Answer = (problem?: Problem) => void
 export class Connection implements Sink {
   readonly framing = "socket" as const
   private readonly ground: Ground
-  private readonly socket: Socket
+  private readonly socket: ClosingSocket
   private readonly outlet: Outlet
+  private readonly answers: Answers
   private readonly fork: (effect: Effect.Effect<void>) => void
   private reader: Reader | undefined
   private wanted: Wanted | undefined
   private onFree: (() => void) | undefined
-  private waiting: Array<string> = []
-  private pongs: Array<Buffer> = []
   private unanswered = 0
   private ended = false
   private farewell: (() => void) | undefined
@@ -101,18 +70,24 @@ export class Connection implements Sink {
   private cancelFarewell: () => void = () => {}
   private readonly cancelDrain: () => void
 
-  constructor(ground: Ground, socket: Socket, out: Duplex, fork: (effect: Effect.Effect<void>) => void) {
+  constructor(
+    ground: Ground,
+    socket: ClosingSocket,
+    out: Duplex,
+    fork: (effect: Effect.Effect<void>) => void
+  ) {
     this.ground = ground
     this.socket = socket
     this.fork = fork
     this.outlet = new Outlet(out, { drained: () => this.onDrained(), progressed: () => this.onProgressed() })
+    this.answers = new Answers(this.outlet, () => this.end("too_many"))
     this.cancelPing = ground.hub.after(pingEvery, this.ping)
     this.cancelDrain = ground.hub.onDrain(() => this.end("shutdown"))
     this.idle()
     socket.onClosing = () => this.release()
     socket.onBroken = (code) => this.end(code === 1009 ? "too_large" : "bad_message")
     socket.on("message", (data, isBinary) => this.onMessage(data as Buffer, isBinary))
-    socket.on("ping", (data) => this.onPing(data))
+    socket.on("ping", (data) => !this.ended && this.answers.pong(data))
     socket.on("pong", () => {
       this.unanswered = 0
     })
@@ -193,7 +168,7 @@ export class Connection implements Sink {
         const query = yield* attempt(() => resolve(this.ground.catalog, asked))
         const wanted = yield* this.want(answer)
         yield* arrival(this.ground, asked.since, minRevision)
-        yield* this.free
+        yield* this.untilFree()
         const admitted = yield* Effect.result(admission(this.ground, query.parts.keys()))
         if (this.wanted !== wanted) return
         this.wanted = undefined
@@ -208,7 +183,7 @@ export class Connection implements Sink {
     return Effect.withFiber((fiber) => {
       const wanted = { fiber, answers: [...this.overtake(), answer] }
       this.wanted = wanted
-      if (wanted.answers.length > maxWaiting) this.end("too_many")
+      if (wanted.answers.length > maxWanted) this.end("too_many")
       return Effect.succeed(wanted)
     })
   }
@@ -233,12 +208,12 @@ export class Connection implements Sink {
   }
 
   /** Waits until the client has taken everything: nothing may break into a frame, and nothing pile up behind it. */
-  private get free(): Effect.Effect<void> {
+  private untilFree(): Effect.Effect<void> {
     return Effect.suspend(() =>
       this.ended || this.outlet.isFree
         ? Effect.void
         : Effect.callback<void>((resume) => {
-            const onFree = () => resume(this.free)
+            const onFree = () => resume(this.untilFree())
             this.onFree = onFree
             return Effect.sync(() => {
               if (this.onFree === onFree) this.onFree = undefined
@@ -248,30 +223,17 @@ export class Connection implements Sink {
   }
 
   private say(text: string): void {
-    if (this.ended) return
-    if (this.outlet.isFree && this.waiting.length === 0) return this.outlet.writeOwn(socketText(text))
-    this.waiting.push(text)
-    if (this.waiting.length > maxWaiting) this.end("too_many")
+    if (!this.ended) this.answers.say(text)
   }
 
-  private onPing(data: Buffer): void {
-    if (this.ended) return
-    if (this.outlet.isFree) return this.outlet.writeOwn(socketPong(data))
-    this.pongs.push(Buffer.from(data))
-    if (this.pongs.length > maxWaiting) this.end("too_many")
-  }
-
-  /** Between two fragments of a message control frames may stand (RFC 6455, 5.4). */
   private onProgressed(): void {
-    for (const data of this.pongs.splice(0)) this.outlet.writeOwn(socketPong(data))
+    this.answers.flushPongs()
     if (this.reader !== undefined) this.ground.hub.progressed(this.reader)
   }
 
   private onDrained(): void {
     if (this.farewell !== undefined) return this.farewell()
-    for (const data of this.pongs.splice(0)) this.outlet.writeOwn(socketPong(data))
-    while (this.outlet.isFree && this.waiting.length > 0)
-      this.outlet.writeOwn(socketText(this.waiting.shift()!))
+    this.answers.flush()
     if (!this.outlet.isFree) return
     const { onFree } = this
     this.onFree = undefined

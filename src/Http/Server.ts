@@ -32,6 +32,8 @@ const limits = {
 const shouldUpgradeCallback = ({ headers, socket }: http.IncomingMessage): boolean =>
   headers.upgrade?.toLowerCase() === "websocket" && !isStreaming(socket)
 
+const http1 = { ...limits, shouldUpgradeCallback }
+
 /** Node's own 511 makes ten thousand clients that come back at once wait 8.9 s instead of 1.6. */
 const backlog = 8192
 /** Connections that have not ended by then are cut, ms. */
@@ -43,14 +45,13 @@ const createServer = (
   Effect.try({
     try: () =>
       tls === undefined
-        ? http.createServer({ ...limits, shouldUpgradeCallback })
+        ? http.createServer(http1)
         : // WebSocket stays on HTTP/1.1.
           http2.createSecureServer({
             key: readFileSync(tls.keyFile),
             cert: readFileSync(tls.certFile),
             allowHTTP1: true,
-            ...limits,
-            ...{ shouldUpgradeCallback }
+            ...http1
           }),
     catch: (cause) => new ServeError({ cause })
   })

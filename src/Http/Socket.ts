@@ -8,7 +8,8 @@ import * as NodeWS from "@effect/platform-node/NodeWS"
 import { Effect, FiberSet } from "effect"
 import type { HttpServerRequest } from "effect/http"
 
-import { Connection, Socket } from "./Connection.ts"
+import { ClosingSocket } from "./Closing.ts"
+import { Connection } from "./Connection.ts"
 import { handedOver, handOverSocket, type SocketHandover } from "./Handover.ts"
 import { isAllowedOrigin } from "./Origin.ts"
 import { Problem, refuseConnection } from "./Problem.ts"
@@ -29,7 +30,7 @@ export const socket = Effect.fnUntraced(function* (ground: Ground) {
     maxPayload,
     perMessageDeflate: false,
     ...closing,
-    WebSocket: Socket,
+    WebSocket: ClosingSocket,
     handleProtocols: (offered) => (offered.has(protocol) ? protocol : false)
   })
   server.on("wsClientError", (error, connection) =>
@@ -68,12 +69,12 @@ export const socket = Effect.fnUntraced(function* (ground: Ground) {
 const accept = (
   server: NodeWS.WebSocketServer,
   { head, incoming, socket }: SocketHandover
-): Effect.Effect<Socket | undefined> =>
-  Effect.callback<Socket | undefined>((resume) => {
+): Effect.Effect<ClosingSocket | undefined> =>
+  Effect.callback<ClosingSocket | undefined>((resume) => {
     const onClose = () => resume(Effect.succeed(undefined))
     socket.once("close", onClose)
     server.handleUpgrade(incoming, socket, head, (connection) => {
       socket.off("close", onClose)
-      resume(Effect.succeed(connection as Socket))
+      resume(Effect.succeed(connection as ClosingSocket))
     })
   })
