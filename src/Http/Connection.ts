@@ -59,6 +59,7 @@ export class Connection implements Sink {
   private readonly outlet: Outlet
   private readonly answers: Answers
   private readonly fork: (effect: Effect.Effect<void>) => void
+  private readonly retry: number
   private reader: Reader | undefined
   private wanted: Wanted | undefined
   private onFree: (() => void) | undefined
@@ -74,11 +75,16 @@ export class Connection implements Sink {
     ground: Ground,
     socket: ClosingSocket,
     out: Duplex,
-    fork: (effect: Effect.Effect<void>) => void
+    options: {
+      readonly fork: (effect: Effect.Effect<void>) => void
+      /** When a client that is sent away may come back, ms; not all at once. */
+      readonly retry: number
+    }
   ) {
     this.ground = ground
     this.socket = socket
-    this.fork = fork
+    this.fork = options.fork
+    this.retry = options.retry
     this.outlet = new Outlet(out, { drained: () => this.onDrained(), progressed: () => this.onProgressed() })
     this.answers = new Answers(this.outlet, () => this.end("too_many"))
     this.cancelPing = ground.hub.after(pingEvery, this.ping)
@@ -100,7 +106,8 @@ export class Connection implements Sink {
   }
 
   end(code: GoodbyeCode, retryAfterMs?: number): void {
-    this.goodbye(code, retryAfterMs)
+    const comesBack = code === "too_many" || [1012, 4408].includes(closeCodes[code])
+    this.goodbye(code, retryAfterMs ?? (comesBack ? this.retry : undefined))
   }
 
   /** Says what is wrong with a query that the client cannot mend on this connection, and ends it. */

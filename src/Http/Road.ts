@@ -1,5 +1,5 @@
 /** What every road does first: understand the query, and wait where the client is ahead of us. */
-import { Effect } from "effect"
+import { Effect, Random } from "effect"
 import type { HttpServerRequest } from "effect/http"
 
 import type { Catalog } from "../Catalog.ts"
@@ -81,6 +81,9 @@ export const admission = (
 
 export const minRevisionOf = (request: HttpServerRequest.HttpServerRequest): string | undefined =>
   request.headers["ratecast-min-revision"]
+
+/** When a client that is sent away may come back, ms: spread, so that a thousand do not come back at once. */
+export const retryAfter = Random.nextIntBetween(1_000, 5_001)
 
 /** What is the same for all who ask the same; caches must ask again. */
 export const caching = {

@@ -13,7 +13,7 @@ import { Connection } from "./Connection.ts"
 import { handedOver, handOverSocket, type SocketHandover } from "./Handover.ts"
 import { isAllowedOrigin } from "./Origin.ts"
 import { Problem, refuseConnection } from "./Problem.ts"
-import { askedOf, type Ground, minRevisionOf } from "./Road.ts"
+import { askedOf, type Ground, minRevisionOf, retryAfter } from "./Road.ts"
 
 const protocol = "ratecast.v1"
 /** The largest message a client may send, bytes; its parts together. */
@@ -53,7 +53,7 @@ export const socket = Effect.fnUntraced(function* (ground: Ground) {
     }
     const accepted = yield* accept(server, handover)
     if (accepted === undefined) return handedOver
-    const connection = new Connection(ground, accepted, handover.socket, fork)
+    const connection = new Connection(ground, accepted, handover.socket, { fork, retry: yield* retryAfter })
     if (ground.hub.isDraining()) connection.end("shutdown")
     else {
       const asked = yield* Effect.result(askedOf(request))

@@ -2,7 +2,7 @@
  * `GET /v1/stream`: Server-Sent Events. Never answers 429 or 503, because `EventSource` gives up for good on any status
  * but 200: who cannot be served is told so in the stream, and when to come back.
  */
-import { Effect, Random } from "effect"
+import { Effect } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 
 import {
@@ -21,7 +21,7 @@ import { Gzip, takesGzip } from "./Gzip.ts"
 import { handedOver, handOverStream, type StreamHandover } from "./Handover.ts"
 import { Outlet } from "./Outlet.ts"
 import { Problem } from "./Problem.ts"
-import { askedOf, type Ground, minRevisionOf, queryOf } from "./Road.ts"
+import { askedOf, type Ground, minRevisionOf, queryOf, retryAfter } from "./Road.ts"
 
 const headers = {
   "content-type": "text/event-stream",
@@ -39,7 +39,7 @@ export const stream = (ground: Ground) =>
     )
     if (request.method === "HEAD") return HttpServerResponse.empty({ status: 200, headers })
     const gzip = takesGzip(request.headers["accept-encoding"])
-    const retry = yield* Random.nextIntBetween(1_000, 5_001)
+    const retry = yield* retryAfter
     const connection = handOverStream(request, {
       ...headers,
       ...corsHeaders(request, ground.origins),
