@@ -2,13 +2,12 @@
  * The config, checked and named: which collections there are, what each is made of, and which sources feed it. Every
  * mistake is found before anything starts, with its path and the nearest known name.
  */
-import { Context, SchemaAST } from "effect"
+import { Context } from "effect"
 
 import { type Problem, problemsOf } from "./Catalog/Problems.ts"
 import { type Collection, familyOf } from "./Collection.ts"
 import {
   type Config,
-  decimalIdentifier,
   type Derived,
   type Polled,
   type RowSchema,
@@ -40,8 +39,6 @@ export interface NamedSource {
   readonly options: SourceOptions
   /** Polled collections that read it directly. */
   readonly collections: ReadonlyArray<string>
-  /** Fields declared decimal in any of them, by the name they have in the body. */
-  readonly decimals: ReadonlySet<string>
 }
 
 export class Catalog extends Context.Service<
@@ -132,33 +129,17 @@ export const makeCatalog = (config: Config): Catalog["Service"] | ReadonlyArray<
 const nameSources = (
   collections: Config["collections"]
 ): ReadonlyArray<{ readonly source: Source; readonly named: NamedSource }> => {
-  const sources = new Map<
-    Source,
-    { name: string; family: boolean; collections: Array<string>; decimals: Set<string> }
-  >()
+  const sources = new Map<Source, { name: string; family: boolean; collections: Array<string> }>()
   for (const [name, made] of Object.entries(collections)) {
     if (made._tag !== "Polled") continue
     const [own] = name.split(":") as [string]
     const found = sources.get(made.options.source) ?? {
       name: own,
       family: name.includes(":"),
-      collections: [],
-      decimals: new Set()
+      collections: []
     }
     found.collections.push(own)
-    for (const decimal of decimalsOf(made.options.row.ast)) found.decimals.add(decimal)
     sources.set(made.options.source, found)
   }
   return [...sources].map(([source, named]) => ({ source, named: { ...named, options: source.options } }))
-}
-
-/** Names of the fields that are declared decimal, at any depth; of an array, the name of the field that holds it. */
-const decimalsOf = (ast: SchemaAST.AST, name?: string): ReadonlyArray<string> => {
-  if (SchemaAST.resolveIdentifier(ast) === decimalIdentifier) return name === undefined ? [] : [name]
-  if (SchemaAST.isObjects(ast))
-    return ast.propertySignatures.flatMap((property) => decimalsOf(property.type, String(property.name)))
-  if (SchemaAST.isArrays(ast))
-    return [...ast.elements, ...ast.rest].flatMap((element) => decimalsOf(element, name))
-  if (SchemaAST.isUnion(ast)) return ast.types.flatMap((member) => decimalsOf(member, name))
-  return []
 }

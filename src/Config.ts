@@ -18,25 +18,27 @@ import { decimalShape } from "./Decimal.ts"
 export { fromScaled, toScaled } from "./Decimal.ts"
 export type { Rows }
 
-/** The annotation by which a field is known to be declared decimal. */
-export const decimalIdentifier = "Decimal"
+/** Of what a decimal is read from: by this it is known where in a row decimals are declared. */
+export const decimalIdentifier = "DecimalText"
 
 /**
  * A decimal number as text, with the digits the upstream sent: `1.10` stays `1.10`, also where the upstream sends it as
  * a JSON number.
  */
-export const Decimal = Schema.Union([Schema.String, Schema.Finite]).pipe(
-  Schema.decodeTo(
-    Schema.String.check(Schema.isPattern(decimalShape)).annotate({
-      identifier: decimalIdentifier,
-      description: "a decimal number as text"
-    }),
-    {
-      decode: SchemaGetter.transform((value: string | number) => String(value)),
-      encode: SchemaGetter.transform((text: string): string | number => text)
-    }
+export const Decimal = Schema.Union([Schema.String, Schema.Finite])
+  .annotate({ identifier: decimalIdentifier })
+  .pipe(
+    Schema.decodeTo(
+      Schema.String.check(Schema.isPattern(decimalShape)).annotate({
+        identifier: "Decimal",
+        description: "a decimal number as text"
+      }),
+      {
+        decode: SchemaGetter.transform((value: string | number) => String(value)),
+        encode: SchemaGetter.transform((text: string): string | number => text)
+      }
+    )
   )
-)
 
 export type Headers = { readonly [name: string]: string | Redacted.Redacted<string> }
 

@@ -188,7 +188,7 @@ const announce = (collection: string, { error, state }: Health) =>
 const maxRemarked = 1_000
 
 const say = Effect.fnUntraced(function* (
-  { collection, inexact = [], mistakes = [], notes }: Remark,
+  { collection, mistakes = [], notes }: Remark,
   remarked: Set<string>
 ) {
   const once = (text: string, details: object) => {
@@ -206,12 +206,16 @@ const say = Effect.fnUntraced(function* (
     }
     if (notes.duplicates > 0)
       yield* once("keys came twice in one answer; the last row wins", { duplicates: notes.duplicates })
+    yield* Metric.update(Metric.withAttributes(inexactNumbers, attributes), notes.inexact.length)
+    for (const name of notes.inexact) {
+      const field = name.slice(0, 200)
+      yield* once(
+        `numbers in "${field}" lose digits as doubles; declare the field as Decimal to keep them`,
+        {}
+      )
+    }
     if (notes.thrown !== undefined)
       yield* once(`the config's own function threw: ${String(notes.thrown)}`, {})
-  }
-  yield* Metric.update(Metric.withAttributes(inexactNumbers, attributes), inexact.length)
-  for (const name of inexact) {
-    yield* once(`numbers in "${name}" lose digits as doubles; declare the field as Decimal to keep them`, {})
   }
   yield* Metric.update(Metric.withAttributes(deriveMistakes, attributes), mistakes.length)
   for (const mistake of mistakes) yield* once(`derived: ${mistake}`, {})

@@ -43,7 +43,6 @@ describe("a config without mistakes", () => {
     )
     assert.deepStrictEqual([...catalog.sources.keys()].toSorted(), ["b", "order"])
     assert.deepStrictEqual(catalog.sources.get("b")!.collections, ["b", "a"])
-    assert.deepStrictEqual([...catalog.sources.get("b")!.decimals].toSorted(), ["price", "rate"])
     assert.deepStrictEqual(
       [...catalog.declared.get("last")!.inputs],
       [

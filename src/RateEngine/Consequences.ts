@@ -30,8 +30,6 @@ export interface Committed {
 export interface Remark {
   readonly collection: string
   readonly notes?: Notes
-  /** Fields whose numbers lose digits. */
-  readonly inexact?: ReadonlyArray<string>
   readonly mistakes?: ReadonlyArray<string>
 }
 
@@ -77,9 +75,6 @@ export class Consequences {
     const deltas = new Map<string, Delta>()
     const asOf = new Map<string, number>()
     const remarks: Array<Remark> = []
-    if (reading.outcome._tag === "Bodies" && reading.outcome.inexact.size > 0) {
-      remarks.push({ collection: reading.source, inexact: [...reading.outcome.inexact] })
-    }
     let counts = since === undefined
     for (const name of this.polledFrom(reading.source)) {
       const { delta, failure, notes } = this.polled(committed, name, reading, now)

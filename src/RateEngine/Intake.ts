@@ -5,11 +5,12 @@
  */
 import { Schema } from "effect"
 
-import { atPath, own } from "../BodyPath.ts"
 import type { Declared } from "../Catalog.ts"
 import type { ErrorCode, Row, Rows } from "../Collection.ts"
-import type { Keyed, PolledOptions } from "../Config.ts"
+import type { PolledOptions } from "../Config.ts"
+import type { JsonBody } from "../Upstream.ts"
 import { unfit } from "./Fit.ts"
+import { RawRows } from "./RawRows.ts"
 
 export interface Failure {
   readonly code: ErrorCode
@@ -28,6 +29,8 @@ export interface Notes {
   readonly bad: ReadonlyArray<{ readonly key: string | undefined; readonly reason: string }>
   readonly badCount: number
   readonly duplicates: number
+  /** Fields, not declared decimal, with numbers that lost digits. */
+  readonly inexact: ReadonlyArray<string>
   /** What the config's own functions threw. */
   readonly thrown: unknown
 }
@@ -52,14 +55,12 @@ interface Read {
   readonly failure: Failure | undefined
 }
 
-const noNotes: Notes = { bad: [], badCount: 0, duplicates: 0, thrown: undefined }
 const notesKept = 20
 
 export class Intake {
   private readonly options: PolledOptions<Row>
-  private readonly declared: Declared
+  private readonly raw: RawRows
   private readonly paged: boolean
-  private readonly path: string | undefined
   private readonly decode: (row: unknown) => ReturnType<ReturnType<typeof Schema.decodeUnknownResult>>
   /** What the last poll would have made of the collection, had it not looked wrong. */
   private suspect: ReadonlyMap<string, Row> | undefined
@@ -68,16 +69,15 @@ export class Intake {
   private missed: ReadonlySet<string> = new Set()
 
   constructor(declared: Declared) {
-    this.declared = declared
     this.options = declared.made.options as PolledOptions<Row>
     this.paged = this.options.source.options.pages !== undefined
-    this.path = typeof this.options.rows === "string" ? this.options.rows : this.options.source.options.rows
+    this.raw = new RawRows(declared)
     this.decode = Schema.decodeUnknownResult(declared.row)
   }
 
   /** A body came. `live`: the last poll counted, so having no rows is nothing new. */
   take(
-    bodies: ReadonlyArray<unknown>,
+    bodies: ReadonlyArray<JsonBody>,
     held: Rows,
     live: boolean
   ): { readonly verdict: Verdict; readonly notes: Notes } {
@@ -144,17 +144,18 @@ export class Intake {
     return { accepted: { rows: kept } }
   }
 
-  private read(bodies: ReadonlyArray<unknown>, held: Rows): Read {
+  private read(bodies: ReadonlyArray<JsonBody>, held: Rows): Read {
     const { keep, maxBad = 0.1 } = this.options
     const rows = new Map<string, Row>()
     const bad: Array<{ key: string | undefined; reason: string }> = []
+    const inexact = new Set<string>()
     let total = 0
     let badCount = 0
     let duplicates = 0
-    const failed = (failure: Failure, thrown?: unknown): Read => ({
+    const done = (failure: Failure | undefined, thrown?: unknown): Read => ({
       rows,
       failure,
-      notes: { bad, badCount, duplicates, thrown }
+      notes: { bad, badCount, duplicates, inexact: [...inexact].slice(0, notesKept), thrown }
     })
     const setAside = (key: string | undefined, reason: string) => {
       badCount++
@@ -164,9 +165,10 @@ export class Intake {
     }
     try {
       for (const body of bodies) {
-        const found = this.find(body)
-        if (found === undefined) return failed(failures.notFound)
-        for (const { key, row } of found) {
+        const found = this.raw.find(body)
+        if (found === undefined) return done(failures.notFound)
+        for (const name of found.inexact) inexact.add(name)
+        for (const { key, row } of found.rows) {
           total++
           const name = keyText(key)
           if (name === undefined) {
@@ -187,33 +189,9 @@ export class Intake {
         }
       }
     } catch (thrown) {
-      return failed(failures.threw, thrown)
+      return done(failures.threw, thrown)
     }
-    if (badCount > total * maxBad) return failed(failures.unreadable)
-    return {
-      rows,
-      failure: undefined,
-      notes: badCount + duplicates === 0 ? noNotes : { bad, badCount, duplicates, thrown: undefined }
-    }
-  }
-
-  /** The raw rows of one body, or `undefined` where there are none to be found. */
-  private find(body: unknown): Iterable<{ readonly key: unknown; readonly row: unknown }> | undefined {
-    const { key, rows } = this.options
-    if (typeof rows === "function") return withKeys(rows(body), this.declared.collection.key)
-    const list = atPath(body, this.path)
-    return Array.isArray(list) ? keyed(list, key) : undefined
-  }
-}
-
-const keyed = function* (list: ReadonlyArray<unknown>, keyField: string) {
-  for (const row of list) yield { key: own(row, keyField), row }
-}
-
-/** A row function gives the key beside the row; the row holds it too. */
-const withKeys = function* (rows: Iterable<Keyed>, keyField: string) {
-  for (const { key, row } of rows) {
-    yield { key, row: own(row, keyField) === undefined ? { ...(row as object), [keyField]: key } : row }
+    return done(badCount > total * maxBad ? failures.unreadable : undefined)
   }
 }
 

@@ -1,72 +1,81 @@
 /**
  * JSON with exact numbers: a double drops digits that an upstream sent (`1.10`, `12345678901234567890`), and what is
- * dropped here is lost for good. Fields declared decimal keep the text of their numbers; other numbers that a double
- * cannot hold are found and named.
+ * dropped here is lost for good. So a body keeps its text until its rows are read, and can be read once more, exactly.
  */
 
-/** A number whose text says more than the double does. */
-class Exact {
+/** A number whose text says more than the double does, or says it otherwise. */
+export class Exact {
   readonly value: number
   readonly text: string
+
   constructor(value: number, text: string) {
     this.value = value
     this.text = text
   }
+
+  get losesDigits(): boolean {
+    return !sameNumber(this.text, String(this.value))
+  }
 }
 
-export interface Parsed {
+/** Throws a `SyntaxError` on text that is not JSON. */
+export class JsonBody {
+  readonly text: string
   readonly value: unknown
-  /** Names of fields, not declared decimal, that had a number no double can hold. */
-  readonly inexact: ReadonlySet<string>
+  private exactly: unknown
+  private loses: boolean | undefined
+  private plain: boolean | undefined
+
+  constructor(text: string) {
+    this.text = text
+    this.value = JSON.parse(text)
+  }
+
+  /** The same value with an `Exact` for every number that would be written otherwise. Many times slower than `value`. */
+  get exact(): unknown {
+    return (this.exactly ??= parse(this.text, (_, value, { source }) =>
+      typeof value === "number" && String(value) !== source ? new Exact(value, source!) : value
+    ))
+  }
+
+  /** Whether every number is written as its double would be, so that `value` says all there is; may err towards no. */
+  get isPlain(): boolean {
+    return (this.plain ??= isPlain(this.text))
+  }
+
+  /** Whether it has numbers that a double cannot hold; may err towards yes, and looks at the first long ones only. */
+  get losesDigits(): boolean {
+    return (this.loses ??= losesDigits(this.text))
+  }
 }
 
 // ECMAScript's JSON.parse source text access; TypeScript's library does not know the third argument yet.
 const parse = JSON.parse as unknown as (
   text: string,
-  reviver: (this: unknown, key: string, value: unknown, context: { readonly source?: string }) => unknown
+  reviver: (key: string, value: unknown, context: { readonly source?: string }) => unknown
 ) => unknown
 
-/** Throws a `SyntaxError` on text that is not JSON. Slow: the text of every number is looked at. */
-export const parseExact = (text: string, decimals: ReadonlySet<string>): Parsed => {
-  const inexact = new Set<string>()
-  const named = (key: string, inner: unknown): unknown => {
-    if (Array.isArray(inner)) return inner.map((element) => named(key, element))
-    if (decimals.has(key)) {
-      return inner instanceof Exact ? inner.text : typeof inner === "number" ? String(inner) : inner
-    }
-    if (!(inner instanceof Exact)) return inner
-    if (!sameNumber(inner.text, String(inner.value))) inexact.add(key)
-    return inner.value
-  }
-  const value = parse(text, function (key, inner, { source }) {
-    if (typeof inner === "number") {
-      const kept = String(inner) === source ? inner : new Exact(inner, source!)
-      // An element of an array waits for the name of the field that holds the array.
-      return Array.isArray(this) ? kept : named(key, kept)
-    }
-    return Array.isArray(inner) && !Array.isArray(this) ? named(key, inner) : inner
-  })
-  return { value: named("", value), inexact }
+// Both begin at what stands before a number, so that text of nothing but digits is not read anew from each of them.
+
+/** Exponents, zeros at the end, more than 15 digits, `-0`, and what a double writes with an exponent. */
+const unusual =
+  /(?:^|[:[,])\s*(?=-?(?:\d[\d.]{15}|\d+(?:\.\d+)?[eE]|\d+\.\d*0(?=[\s,\]}]|$)|0\.000000)|-0(?=[\s,\]}]|$))(-?[\d.]+(?:[eE][+-]?\d+)?)/g
+
+const isPlain = (text: string): boolean => {
+  for (const [, token] of text.matchAll(unusual)) if (String(Number(token)) !== token) return false
+  return true
 }
 
-/** Whether a field declared decimal comes as a JSON number somewhere, so that only `parseExact` keeps its digits. */
-export const needsExact = (decimals: ReadonlySet<string>): ((text: string) => boolean) => {
-  if (decimals.size === 0) return () => false
-  const names = [...decimals].map((name) => JSON.stringify(name).replace(/[.*+?^${}()|[\]\\]/g, "\\$&"))
-  const asNumber = new RegExp(`(?:${names.join("|")})\\s*:[\\s[]*-?\\d`)
-  return (text) => asNumber.test(text)
-}
+/** Numbers long enough that a double may not hold them, and exponents that may leave its range. */
+const suspicious = /(?:^|[:[,])\s*(-?(?:\d[\d.]{15,}(?:[eE][+-]?\d+)?|\d[\d.]*[eE][+-]?\d{3,}))/g
+const numbersLooked = 10_000
 
-/** Number tokens long enough that a double may not hold them, and exponents that may leave its range. */
-const suspicious = /[:[,]\s*(-?(?:\d[\d.]{15,}|\d+(?:\.\d+)?[eE][+-]?\d{3}))/g
-const tokensLooked = 10_000
-
-/** Whether a text has numbers that a double cannot hold; looks at the first ten thousand long ones. */
-export const losesDigits = (text: string): boolean => {
+const losesDigits = (text: string): boolean => {
   let looked = 0
   for (const [, token] of text.matchAll(suspicious)) {
-    if (!sameNumber(token!, String(Number(token)))) return true
-    if (++looked >= tokensLooked) return false
+    const written = String(Number(token))
+    if (written !== token && !sameNumber(token!, written)) return true
+    if (++looked >= numbersLooked) return false
   }
   return false
 }
@@ -79,7 +88,9 @@ const normal = (text: string): string => {
   if (match === null) return text
   const [, sign, whole, fraction = "", exponent = "0"] = match
   const digits = (whole! + fraction).replace(/^0+/, "")
-  const significant = digits.replace(/0+$/, "")
-  if (significant === "") return "0"
-  return `${sign}${significant}e${Number(exponent) - fraction.length + digits.length - significant.length}`
+  if (digits === "") return "0"
+  // Not by /0+$/, which reads a million zeros before a last 1 a million times.
+  let end = digits.length
+  while (digits[end - 1] === "0") end--
+  return `${sign}${digits.slice(0, end)}e${Number(exponent) - fraction.length + digits.length - end}`
 }

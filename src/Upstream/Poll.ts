@@ -11,7 +11,7 @@ import type { NamedSource } from "../Catalog.ts"
 import type { Headers, Pages, SourceOptions } from "../Config.ts"
 import { noHeaders, notJson, type PollFailed, timedOut, tooManyPages } from "./Failure.ts"
 import { exchange, type Request, textOf, type Validators } from "./Fetch.ts"
-import { losesDigits, needsExact, type Parsed, parseExact } from "./Json.ts"
+import { JsonBody } from "./Json.ts"
 import { firstPage, nextPage, pageRequest } from "./Page.ts"
 
 export type Polled =
@@ -19,22 +19,13 @@ export type Polled =
   | { readonly _tag: "Unchanged" }
   | {
       readonly _tag: "Bodies"
-      readonly bodies: ReadonlyArray<unknown>
-      /** Fields whose numbers no double can hold. */
-      readonly inexact: ReadonlySet<string>
+      /** One for each URL, or for each page. */
+      readonly bodies: ReadonlyArray<JsonBody>
       /** Of all bodies, unpacked, in characters. */
       readonly size: number
     }
 
-/** One body, or one page of it. */
-interface Part extends Parsed {
-  readonly size: number
-}
-
 const defaults = { timeout: Duration.seconds(10), retries: 2, maxBytes: 32 * 1024 * 1024, maxPages: 100 }
-
-/** Bodies between two looks for digits that get lost: a look costs a fifth of a parse. */
-const lookEvery = 100
 
 export const makePoll = (
   client: HttpClient.HttpClient,
@@ -46,12 +37,10 @@ export const makePoll = (
   const urls = urlsOf(options, id)
   const timeout = options.timeout === undefined ? defaults.timeout : Duration.fromInputUnsafe(options.timeout)
   const maxBytes = options.maxBytes ?? defaults.maxBytes
-  const arriveAsNumbers = needsExact(source.decimals)
   // Only a GET may be conditional: to a POST a server answers 412 (RFC 9110, 13.2.2).
   const isConditional = urls.length === 1 && options.pages === undefined && options.method !== "POST"
   let validators: Validators | undefined
   let lastHash: string | undefined
-  let bodiesParsed = 0
 
   const request = (url: string, headers: Request["headers"]): Request => ({
     method: options.method ?? "GET",
@@ -62,18 +51,6 @@ export const makePoll = (
     maxBytes,
     redirects: options.redirects ?? "none"
   })
-
-  const parse = (text: string): Effect.Effect<Part, PollFailed> =>
-    Effect.try({
-      try: () => {
-        const look = bodiesParsed++ % lookEvery === 0
-        const size = text.length
-        return arriveAsNumbers(text) || (look && losesDigits(text))
-          ? { ...parseExact(text, source.decimals), size }
-          : { value: JSON.parse(text) as unknown, inexact: new Set<string>(), size }
-      },
-      catch: notJson
-    })
 
   /** One attempt. The state between polls changes only when all of it has succeeded. */
   const attempt = Effect.fnUntraced(function* (): Effect.fn.Return<Polled, PollFailed> {
@@ -88,7 +65,7 @@ export const makePoll = (
       if (bodies[0] !== undefined) validators = bodies[0].validators
       return { _tag: "Unchanged" }
     }
-    const parsed: Array<Part> = []
+    const parsed: Array<JsonBody> = []
     for (const { bytes, encoding } of bodies) {
       parsed.push(yield* parse(yield* textOf(bytes, encoding, maxBytes - sizeOf(parsed))))
     }
@@ -102,7 +79,7 @@ export const makePoll = (
     headers: Request["headers"]
   ): Effect.fn.Return<Polled, PollFailed> {
     const hash = createHash("sha1")
-    const parsed: Array<Part> = []
+    const parsed: Array<JsonBody> = []
     let position = firstPage(pages)
     for (;;) {
       if (parsed.length === (pages.max ?? defaults.maxPages)) return yield* tooManyPages(parsed.length)
@@ -135,13 +112,16 @@ const backoff = Schedule.min([Schedule.exponential("200 millis"), Schedule.space
   Schedule.jittered
 )
 
-const sizeOf = (parts: ReadonlyArray<Part>): number => parts.reduce((sum, { size }) => sum + size, 0)
+const parse = (text: string): Effect.Effect<JsonBody, PollFailed> =>
+  Effect.try({ try: () => new JsonBody(text), catch: notJson })
 
-const together = (parts: ReadonlyArray<Part>): Polled => ({
+const sizeOf = (bodies: ReadonlyArray<JsonBody>): number =>
+  bodies.reduce((sum, { text }) => sum + text.length, 0)
+
+const together = (bodies: ReadonlyArray<JsonBody>): Polled => ({
   _tag: "Bodies",
-  bodies: parts.map(({ value }) => value),
-  inexact: new Set(parts.flatMap(({ inexact }) => [...inexact])),
-  size: sizeOf(parts)
+  bodies,
+  size: sizeOf(bodies)
 })
 
 const urlsOf = (options: SourceOptions, id: string | undefined): ReadonlyArray<string> => {

@@ -5,6 +5,7 @@ import { type Catalog, makeCatalog } from "../../src/Catalog.ts"
 import type { Row } from "../../src/Collection.ts"
 import { Decimal, type PolledOptions } from "../../src/Config.ts"
 import { Intake } from "../../src/RateEngine/Intake.ts"
+import { JsonBody } from "../../src/Upstream.ts"
 import { connect, queryOf } from "../Kit.ts"
 import { held, onePolled, onHub, state, until } from "../Rig.ts"
 
@@ -20,7 +21,11 @@ const take = <A = Pool>(options: Partial<PolledOptions<A>> = {}) => {
     live: false,
     notes: undefined as ReturnType<Intake["take"]>["notes"] | undefined,
     body: (...bodies: ReadonlyArray<unknown>): string => {
-      const { notes, verdict } = intake.take(bodies, made.rows, made.live)
+      const { notes, verdict } = intake.take(
+        bodies.map((body) => (body instanceof JsonBody ? body : new JsonBody(JSON.stringify(body)))),
+        made.rows,
+        made.live
+      )
       made.notes = notes
       return made.judged(verdict)
     },
@@ -142,7 +147,7 @@ describe("a poll counts only if", () => {
 const rates = (intake: { readonly rows: ReadonlyMap<string, Row> }) =>
   Object.fromEntries([...intake.rows].map(([key, row]) => [key, row["rate"]]))
 
-const deep = (levels: number): unknown => JSON.parse(`${"[".repeat(levels)}${"]".repeat(levels)}`)
+const deep = (levels: number) => `${"[".repeat(levels)}${"]".repeat(levels)}`
 
 describe("a bad row", () => {
   const filler = some(30).slice(10)
@@ -190,10 +195,7 @@ describe("a bad row", () => {
       row: Schema.Struct({ id: Schema.String, rate: Schema.Unknown }) as never,
       maxBad: 1
     })
-    intake.body([
-      { id: "a", rate: deep(60) },
-      { id: "b", rate: deep(50_000) }
-    ])
+    intake.body(new JsonBody(`[{"id":"a","rate":${deep(60)}},{"id":"b","rate":${deep(50_000)}}]`))
     assert.deepStrictEqual([...intake.rows.keys()], ["a"])
   })
 

@@ -2,7 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 
 import { Decimal, defineConfig, polled, source } from "../../src/Config.ts"
-import { losesDigits, needsExact, parseExact } from "../../src/Upstream/Json.ts"
+import { Digits } from "../../src/RateEngine/Digits.ts"
+import { JsonBody } from "../../src/Upstream/Json.ts"
 import { seeded } from "../Hub/World.ts"
 import { connect, queryOf } from "../Kit.ts"
 import { held, onePolled, onHub, state, until } from "../Rig.ts"
@@ -100,56 +101,86 @@ const agrees = (actual: unknown, expected: unknown): boolean => {
     )
   )
 }
-const hasDecimalNumber = (value: Doc, name = ""): boolean =>
+const numbersIn = (value: Doc): ReadonlyArray<string> =>
   "number" in value
-    ? decimals.has(name)
+    ? [value.number]
     : "array" in value
-      ? value.array.some((each) => hasDecimalNumber(each, name))
-      : "object" in value && value.object.some(([inner, each]) => hasDecimalNumber(each, inner))
+      ? value.array.flatMap(numbersIn)
+      : "object" in value
+        ? value.object.flatMap(([, each]) => numbersIn(each))
+        : []
 
 const seeds = Number(process.env["SEEDS"] ?? 4_000)
 const someSeeds = (check: (seed: number) => void) => {
   for (let seed = 1; seed <= seeds; seed++) check(seed)
 }
 
+/** As a row function sees a body: what is declared goes by name, at any depth. */
+const byName = (...decimals: ReadonlyArray<string>) =>
+  new Digits(Schema.Struct(Object.fromEntries(decimals.map((name) => [name, Decimal]))).ast, true)
+
 describe("exact JSON, for random documents", () => {
   it("keeps the digits of decimals, gives every other value as JSON.parse does, and names what loses digits", () => {
+    const digits = byName(...decimals)
     someSeeds((seed) => {
       const { text, value } = make(seed)
-      const lost = new Set<string>()
+      const [lost, named] = [new Set<string>(), new Set<string>()]
       const expected = meaning(value, lost)
-      const parsed = parseExact(text, decimals)
-      assert.isTrue(agrees(parsed.value, expected), `seed ${seed}: ${text} → ${JSON.stringify(parsed.value)}`)
-      assert.deepStrictEqual([...parsed.inexact].toSorted(), [...lost].toSorted(), `seed ${seed}: ${text}`)
+      const resolved = digits.resolve(new JsonBody(text).exact, named)
+      assert.isTrue(agrees(resolved, expected), `seed ${seed}: ${text} → ${JSON.stringify(resolved)}`)
+      assert.deepStrictEqual([...named].toSorted(), [...lost].toSorted(), `seed ${seed}: ${text}`)
     })
   })
 
-  it("is used wherever a decimal comes as a number", () => {
-    const isNeeded = needsExact(decimals)
+  it("is read wherever a number is written otherwise than its double would be", () => {
+    let plain = 0
     someSeeds((seed) => {
       const { text, value } = make(seed)
-      if (hasDecimalNumber(value)) assert.isTrue(isNeeded(text), `seed ${seed}: ${text}`)
+      const { isPlain } = new JsonBody(text)
+      if (isPlain) plain++
+      const otherwise = numbersIn(value).filter((token) => String(Number(token)) !== token)
+      if (isPlain) assert.deepStrictEqual(otherwise, [], `seed ${seed}: ${text}`)
     })
+    assert.isAbove(plain, seeds / 20)
   })
 
   it("a number that a double cannot hold is found", () => {
     someSeeds((seed) => {
       const { text, value } = make(seed)
-      const lost = new Set<string>()
-      meaning(value, lost)
-      if (lost.size > 0 && !needsExact(decimals)(text))
-        assert.isTrue(losesDigits(text), `seed ${seed}: ${text}`)
+      if (numbersIn(value).some(isLost))
+        assert.isTrue(new JsonBody(text).losesDigits, `seed ${seed}: ${text}`)
     })
+  })
+
+  for (const text of ["1.10", " 12345678901234567890", "-0", "1e5", "0.0000001", "[0.0000001]", '{"a":-0}']) {
+    it(`${text} is not plain`, () => assert.isFalse(new JsonBody(text).isPlain))
+  }
+
+  it("neither look takes long over hostile text", () => {
+    const many = 300_000
+    for (const text of [
+      `[${"1".repeat(many)}]`,
+      `[1${"0".repeat(many)}1]`,
+      `[1.${"0".repeat(many)}1]`,
+      `[${" ".repeat(many)}1]`,
+      `["${":".repeat(many)}"]`,
+      `["${": ".repeat(many)}"]`,
+      `["${":1.".repeat(many)}"]`,
+      `["${":1.0".repeat(many)}1"]`
+    ]) {
+      const before = performance.now()
+      const body = new JsonBody(text)
+      assert.isDefined([body.isPlain, body.losesDigits])
+      assert.isBelow(performance.now() - before, 1_000, text.slice(0, 20))
+    }
   })
 
   it("what is not JSON is refused", () => {
     for (const text of ["", "{", "[1,]", "01", "[1.]", "NaN", "\uFEFF[]", '{"a":1}}', "[+1]"]) {
-      assert.throws(() => parseExact(text, decimals), SyntaxError, undefined, text)
+      assert.throws(() => new JsonBody(text), SyntaxError, undefined, text)
     }
   })
 })
-
-const isNeeded = (name: string) => needsExact(new Set([name]))
 
 describe("a decimal that comes as a JSON number keeps its digits", () => {
   for (const [where, name, text] of [
@@ -168,8 +199,9 @@ describe("a decimal that comes as a JSON number keeps its digits", () => {
     ["in a field whose name needs escapes", 'q"\\', '{"q\\"\\\\":1.10}']
   ] as const) {
     it(where, () => {
-      assert.isTrue(isNeeded(name)(text))
-      assert.match(JSON.stringify(parseExact(text, new Set([name])).value), /"-?1\.10"/)
+      const body = new JsonBody(text)
+      assert.isFalse(body.isPlain)
+      assert.match(JSON.stringify(byName(name).resolve(body.exact, new Set())), /"-?1\.10"/)
     })
   }
 })
