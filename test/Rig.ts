@@ -19,17 +19,21 @@ import {
 import { layerHub } from "../src/Daemon.ts"
 import { Hub } from "../src/Hub.ts"
 import type { Upstream } from "../src/Upstream.ts"
-import { type Answer, type Asked, Script, startOfTime } from "./Kit.ts"
-
-/** Lets everything that was started outside a tick run until it waits: the virtual clock knows only what it woke. */
-export const settle = Effect.gen(function* () {
-  for (let turn = 0; turn < 200; turn++) yield* Effect.yieldNow
-})
+import { type Answer, type Asked, Script, settle, startOfTime } from "./Kit.ts"
 
 /** To a time since the start, ms; what is due at that time has happened. */
 export const until = Effect.fnUntraced(function* (ms: number) {
   yield* settle
   yield* TestClock.setTime(startOfTime + ms)
+  yield* settle
+})
+
+/** Waits for what the virtual clock does not: bodies are unpacked by threads. */
+export const inEarnest = Effect.fnUntraced(function* (what: string, check: () => boolean) {
+  for (let ms = 0; !check(); ms++) {
+    if (ms > 5_000) throw new Error(`${what}: not within five seconds`)
+    yield* Effect.promise(() => new Promise((done) => setTimeout(done, 1)))
+  }
   yield* settle
 })
 

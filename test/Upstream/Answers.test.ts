@@ -7,8 +7,8 @@ import { HttpClient, type HttpClientResponse } from "effect/http"
 
 import { Decimal, type SourceOptions } from "../../src/Config.ts"
 import { Hub } from "../../src/Hub.ts"
-import { connect, queryOf, type Reply, startOfTime } from "../Kit.ts"
-import { held, onePolled, onHub, settle, state, until } from "../Rig.ts"
+import { connect, queryOf, type Reply, settle, startOfTime } from "../Kit.ts"
+import { held, inEarnest, onePolled, onHub, state, until } from "../Rig.ts"
 
 const Pool = Schema.Struct({ id: Schema.String, rate: Decimal })
 const good: Reply = { body: [{ id: "a", rate: "1" }] }
@@ -74,16 +74,6 @@ describe("what looks wrong changes nothing until it is repeated", () => {
   }
 })
 
-/** Packed bodies are unpacked by threads, which the virtual clock does not wait for. */
-const inEarnest = (what: string, check: () => Effect.Effect<boolean, never, never>) =>
-  Effect.gen(function* () {
-    for (let turn = 0; turn < 2_000; turn++) {
-      if (yield* check()) return
-      yield* Effect.promise(() => new Promise((done) => setImmediate(done)))
-    }
-    assert.fail(what)
-  })
-
 /** A client whose answers come in pieces. */
 const pieces = (stream: Stream.Stream<Uint8Array, unknown>) =>
   HttpClient.make((request) =>
@@ -118,10 +108,10 @@ describe("the body", () => {
           body: n === 1 ? packed : bomb(`${json}${" ".repeat(10_000)}`)
         }),
         Effect.fnUntraced(function* (rig) {
-          yield* inEarnest("unpacked", () => Effect.sync(() => rig.commits.length === 1))
+          yield* inEarnest("unpacked", () => rig.commits.length === 1)
           assert.strictEqual(yield* state("pools"), "live")
           yield* until(60_000)
-          yield* inEarnest("refused", () => Effect.sync(() => rig.commits.length === 2))
+          yield* inEarnest("refused", () => rig.commits.length === 2)
           assert.strictEqual(yield* state("pools"), "stale upstream_too_large")
         })
       )

@@ -3,8 +3,8 @@ import { Effect, Schema } from "effect"
 
 import { Decimal, defineConfig, derived, polled, source } from "../../src/Config.ts"
 import { Upstream } from "../../src/Upstream.ts"
-import { connect, queryOf } from "../Kit.ts"
-import { held, onePolled, onHub, settle, state, until } from "../Rig.ts"
+import { connect, queryOf, settle } from "../Kit.ts"
+import { held, onePolled, onHub, state, until } from "../Rig.ts"
 
 const Pool = Schema.Struct({ id: Schema.String, rate: Decimal })
 const rows = (rate: unknown) => [{ id: "a", rate: `${rate}` }]

@@ -5,8 +5,8 @@ import { Catalog, declares } from "../../src/Catalog.ts"
 import { Decimal, defineConfig, polled, source, type SourceOptions } from "../../src/Config.ts"
 import { Hub } from "../../src/Hub.ts"
 import { Upstream } from "../../src/Upstream.ts"
-import { connect, queryOf } from "../Kit.ts"
-import { held, onHub, settle, state, until } from "../Rig.ts"
+import { connect, queryOf, settle } from "../Kit.ts"
+import { held, onHub, state, until } from "../Rig.ts"
 
 const Line = Schema.Struct({ id: Schema.String, price: Decimal })
 const family = (from: Partial<SourceOptions> = {}, more: object = {}) =>

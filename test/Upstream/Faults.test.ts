@@ -3,8 +3,8 @@ import { Deferred, Effect, Schema } from "effect"
 
 import { Decimal, type SourceOptions } from "../../src/Config.ts"
 import { Upstream } from "../../src/Upstream.ts"
-import { type Answer, connect, queryOf, type Reply, startOfTime } from "../Kit.ts"
-import { held, onePolled, onHub, settle, state, until } from "../Rig.ts"
+import { type Answer, connect, queryOf, type Reply, settle, startOfTime } from "../Kit.ts"
+import { held, onePolled, onHub, state, until } from "../Rig.ts"
 
 const Pool = Schema.Struct({ id: Schema.String, rate: Decimal })
 const good: Reply = { body: [{ id: "a", rate: "1" }] }

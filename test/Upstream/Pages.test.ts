@@ -4,8 +4,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 
 import type { Pages, SourceOptions } from "../../src/Config.ts"
-import { type Asked, connect, queryOf, type Reply, startOfTime } from "../Kit.ts"
-import { held, onePolled, onHub, settle, state, until } from "../Rig.ts"
+import { type Asked, connect, queryOf, type Reply, settle, startOfTime } from "../Kit.ts"
+import { held, inEarnest, onePolled, onHub, state, until } from "../Rig.ts"
 
 const Row = Schema.Struct({ id: Schema.String, n: Schema.Finite })
 type Item = typeof Row.Type
@@ -208,10 +208,7 @@ describe("the limit of a body is for all pages together", () => {
           body: zlib.gzipSync(`${JSON.stringify(answer(asked).body)}${" ".repeat(1_500)}`)
         }),
         Effect.fnUntraced(function* (rig) {
-          // Bodies are unpacked by threads, which the virtual clock does not wait for.
-          for (let turn = 0; turn < 2_000 && rig.commits.length === 0; turn++) {
-            yield* Effect.promise(() => new Promise((done) => setImmediate(done)))
-          }
+          yield* inEarnest("unpacked", () => rig.commits.length > 0)
           assert.strictEqual(yield* state("pools"), "loading upstream_too_large")
         })
       )
