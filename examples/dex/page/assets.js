@@ -39,7 +39,7 @@ export class Assets {
 
 /** A picture from anywhere, or the first letter where there is none or it does not come. */
 export const makeIcon = () => {
-  const letter = make("span", { class: "icon letter", "aria-hidden": "true" })
+  const letter = make("span", { class: "icon", "aria-hidden": "true" })
   let shown
   let current = letter
   const put = (element) => {

@@ -11,10 +11,10 @@ export const showCommands = () => {
   const at = new URL(".", document.baseURI).href
   for (const [label, command] of commands) {
     const code = make("code", { tabindex: "0" }, command(at))
-    const button = make("button", { type: "button", class: "small" }, "Copy")
+    const button = make("button", { type: "button" }, "Copy")
     button.setAttribute("aria-label", `Copy: ${label.toLowerCase()}`)
     button.addEventListener("click", () => copy(code, button))
-    byId("commands").append(make("li", {}, make("span", { class: "label" }, label), code, button))
+    byId("commands").append(make("li", {}, make("span", {}, label), code, button))
   }
 }
 

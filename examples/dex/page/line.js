@@ -44,21 +44,23 @@ class Cell {
     const values = numbers === undefined ? [] : [numbers(row, key)].flat()
     while (this.#lines.length < texts.length) this.#add()
     for (const [index, line] of this.#lines.entries()) {
-      if (line.textContent === texts[index]) continue
-      line.textContent = texts[index] ?? ""
+      const text = texts[index] ?? ""
+      const value = text.trimEnd()
+      // What keeps a point in its place is not to flash with the digits.
+      write(line.nextSibling, units?.(row, key)[index] ?? text.slice(value.length))
+      if (line.textContent === value) continue
+      line.textContent = value
       // Only what the backend changed: a column made of other rows too would flash for their sake.
       if (this.#shown !== undefined && this.#shown.raw !== raw) {
         flash(line, values[index] - this.#shown.values[index])
       }
     }
     this.#shown = { raw, values }
-    units?.(row, key).forEach((unit, index) => write(this.#lines[index].nextSibling, unit))
   }
 
   #add() {
     const line = make("span", { class: "value" })
     this.#lines.push(line)
-    if (this.#column.units === undefined) return this.element.append(line)
-    this.element.append(make("span", { class: "line" }, line, make("span", { class: "unit" })))
+    this.element.append(make("span", { class: "line" }, line, make("span", { class: "behind" })))
   }
 }

@@ -13,8 +13,7 @@ export class Log {
     this.#list.prepend(
       make(
         "li",
-        { "data-type": type },
-        make("time", {}, clock(Date.now())),
+        { "data-type": type, title: clock(Date.now()) },
         make("span", { class: "type" }, type),
         make(
           "span",

@@ -1,6 +1,6 @@
 /** What we received, beside what polling would have cost; the latter from the daemon's metrics or not at all. */
 import { byId, show, write } from "./element.js"
-import { long, plural, share, size } from "./format.js"
+import { long, none, plural, share, size } from "./format.js"
 import { RawCost, readMetrics } from "./metrics.js"
 
 const every = 5_000
@@ -60,17 +60,17 @@ export class Meter {
   paint() {
     const raw = this.#raw.total
     const known = this.#state === "known" && raw > 0
+    // Of one poll beside one snapshot there is nothing to learn yet.
+    const telling = known && [...this.#raw.fetches.values()].some(({ fetched }) => fetched > 1)
     const [before = { received: 0, raw: 0 }] =
       this.#samples[0]?.at <= Date.now() - minute + every ? this.#samples : []
-    write(byId("meter-since"), `since this page was opened, ${long(Date.now() - this.#opened)} ago`)
-    write(byId("ratio"), known ? share(this.#received / raw) : "–")
-    write(byId("ours"), size(this.#received))
-    write(byId("ours-minute"), size(this.#received - before.received))
-    write(byId("raw"), known ? size(raw) : "–")
-    write(byId("raw-minute"), known ? size(raw - before.raw) : "–")
-    const most = Math.max(this.#received, raw, 1)
-    byId("ours-bar").style.transform = `scaleX(${known ? Math.max(0.004, this.#received / most) : 0})`
-    byId("raw-bar").style.transform = `scaleX(${known ? raw / most : 0})`
+    const bars = { ours: [this.#received, before.received], raw: known ? [raw, before.raw] : undefined }
+    for (const [name, [total, then] = []] of Object.entries(bars)) {
+      write(byId(name), total === undefined ? none : size(total))
+      write(byId(`${name}-minute`), total === undefined ? "" : `${size(total - then)} in the last minute`)
+      byId(`${name}-bar`).style.transform = `scaleX(${known ? total / Math.max(this.#received, raw) : 0})`
+    }
+    write(byId("ratio"), telling ? share(this.#received / raw) : none)
     show(byId("comparison"), this.#state !== "none")
     write(byId("meter-why"), this.#why(known))
   }
@@ -83,7 +83,8 @@ export class Meter {
     const fetches = [...this.#raw.fetches].map(
       ([source, { fetched, size: length }]) => `${source} ${plural(fetched, "time")} (${size(length)})`
     )
-    const others = (this.#readers ?? 0) > 1 ? ` for ${this.#readers} readers` : ""
-    return `A page that polls would have fetched ${fetches.join(" and ")}, and so would every other. Ratecast did it once${others}.`
+    const since = long(Date.now() - this.#opened)
+    const others = this.#readers > 1 ? `, for all ${this.#readers} readers` : ""
+    return `In ${since} a page that polls would have fetched ${fetches.join(" and ")}. Ratecast did it once${others}. Counted in characters, before compression.`
   }
 }

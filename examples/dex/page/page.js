@@ -5,6 +5,7 @@ import { Cast } from "./cast.js"
 import { showCommands } from "./commands.js"
 import { Connection } from "./connection.js"
 import { byId, show, write } from "./element.js"
+import { whole } from "./format.js"
 import { Log } from "./log.js"
 import { Meter } from "./meter.js"
 import { poolColumns, poolWords } from "./pools.js"
@@ -78,11 +79,11 @@ const update = () => {
   states.paint()
   tables.get(shown).update()
   for (const name of tables.keys()) {
-    write(byId(`${name}-count`), String(rowsOf(name).size))
+    write(byId(`${name}-count`), whole(rowsOf(name).size))
     show(byId(`${name}-stale`), cast.collections.get(name)?.state === "stale")
   }
   const searching = byId("search").value.trim() !== ""
-  write(byId("found"), searching ? `${tables.get(shown).found} of ${rowsOf(shown).size}` : "")
+  write(byId("found"), searching ? `${whole(tables.get(shown).found)} of ${whole(rowsOf(shown).size)}` : "")
 }
 
 /** A browser may remember what was chosen before a reload. */
@@ -98,8 +99,10 @@ const listen = () => {
     for (const table of tables.values()) table.search(target.value)
     update()
   })
-  byId("road").addEventListener("change", ({ target }) => connection.open({ road: target.value }))
-  byId("rate").addEventListener("change", ({ target }) => connection.open({ interval: target.value }))
+  document.addEventListener("change", ({ target }) => {
+    if (target.name === "road") connection.open({ road: target.value })
+    if (target.name === "pace") connection.open({ interval: target.value })
+  })
   byId("reconnect").addEventListener("click", () => connection.open())
   addEventListener("online", () => connection.wake())
   document.addEventListener("visibilitychange", () => document.hidden || connection.wake())
@@ -113,5 +116,5 @@ const listen = () => {
 listen()
 showCommands()
 new Refresh().start()
-connection.open({ road: chosen("road"), interval: chosen("rate") })
+connection.open({ road: chosen("road"), interval: chosen("pace") })
 void new Simulator().start()

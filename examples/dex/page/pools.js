@@ -35,7 +35,7 @@ export const poolColumns = (assets, ages) => {
         const icons = [makeIcon(), makeIcon()]
         const sides = [make("span"), make("span")]
         const pair = make("span", { class: "symbol pair" }, sides[0], make("i", {}, " / "), sides[1])
-        const kind = make("span", { class: "name" })
+        const kind = make("span", { class: "quiet" })
         const icon = make("span", { class: "icons" }, ...icons.map(({ element }) => element))
         cell.append(make("span", { class: "asset" }, icon, make("span", { class: "names" }, pair, kind)))
         return (row, key) => {
@@ -43,20 +43,12 @@ export const poolColumns = (assets, ages) => {
             icons[side].paint(assets.symbol(id), assets.image(id))
             write(sides[side], assets.symbol(id))
           }
-          write(kind, short(key))
+          write(kind, `${row.get("type")} · ${short(key)}`)
           cell.title = key
         }
       }
     },
-    {
-      id: "type",
-      label: "Type",
-      class: "lesser",
-      falls: false,
-      value: (row) => row.get("type"),
-      text: (row) => row.get("type")
-    },
-    { id: "fee", label: "Fee", class: "number lesser", value: fee, text: (row) => percent(fee(row), 2) },
+    { id: "fee", label: "Fee", class: "number lesser slim", value: fee, text: (row) => percent(fee(row), 2) },
     {
       id: "reserves",
       label: "Reserves",
@@ -68,8 +60,8 @@ export const poolColumns = (assets, ages) => {
       value: (row) => worth(row, "reserves"),
       numbers: (row) => amounts(row, "reserves")
     },
-    inDollars("volume", "Volume 24\u00a0h", "Of both assets, in US dollars at the rates of now"),
-    inDollars("fees", "Fees 24\u00a0h", "Of both assets, in US dollars at the rates of now"),
+    inDollars("volume", "24h volume", "Of both assets, in US dollars at the rates of now"),
+    inDollars("fees", "24h fees", "Of both assets, in US dollars at the rates of now"),
     changedColumn("pools", ages)
   ]
 }

@@ -26,7 +26,7 @@ export const rateColumns = (assets, ages) => [
     make: (cell) => {
       const icon = makeIcon()
       const symbol = make("span", { class: "symbol" })
-      const name = make("span", { class: "name" })
+      const name = make("span", { class: "quiet" })
       cell.append(
         make("span", { class: "asset" }, icon.element, make("span", { class: "names" }, symbol, name))
       )
@@ -39,7 +39,7 @@ export const rateColumns = (assets, ages) => [
   },
   measured("ton", "Price, TON", price, { class: "number price lesser" }),
   measured("usd", "Price, USD", price, { class: "number price" }),
-  measured("tvlUsd", "TVL, USD", dollars, { class: "number", title: "What the pools hold of it" }),
+  measured("tvlUsd", "TVL", dollars, { class: "number", title: "What the pools hold of it" }),
   measured("apr", "APR", percent, {
     class: "number edge",
     title: "What its liquidity earned in fees in 24 h, as a year's share of itself"

@@ -1,10 +1,10 @@
-/** Buttons that break and mend the backend, where it is the simulator and it can be reached from here. */
+/** Breaks and mends the backend, where it is the simulator and it can be reached from here. */
 import { byId, show } from "./element.js"
 
 const faults = {
-  mend: { kind: "none" },
+  none: { kind: "none" },
   slow: { kind: "slow", ms: 4000 },
-  break: { kind: "status", status: 503 }
+  status: { kind: "status", status: 503 }
 }
 const every = 10_000
 
@@ -17,22 +17,23 @@ const urlOf = ({ hostname, search }) => {
 
 export class Simulator {
   #url = urlOf(location)
-  #buttons = new Map(Object.keys(faults).map((name) => [name, byId(`backend-${name}`)]))
+  #choice = byId("backend")
 
   async start() {
     if (this.#url === undefined || !(await this.#look())) return
-    for (const [name, button] of this.#buttons)
-      button.addEventListener("click", () => this.#set(faults[name]))
+    this.#choice.addEventListener("change", ({ target }) => this.#set(faults[target.value]))
     setInterval(() => document.hidden || this.#look(), every)
   }
 
   async #look() {
     try {
-      const state = await (await fetch(`${this.#url}/sim/state`)).json()
-      this.#mark(state.fault)
+      const { fault } = await (await fetch(`${this.#url}/sim/state`)).json()
+      // Somebody may have chosen a fault for which there is no button.
+      for (const input of this.#choice.querySelectorAll("input")) input.checked = input.value === fault.kind
+      show(this.#choice, true)
       return true
     } catch {
-      show(byId("backend"), false)
+      show(this.#choice, false)
       return false
     }
   }
@@ -44,12 +45,5 @@ export class Simulator {
     } finally {
       await this.#look()
     }
-  }
-
-  #mark({ kind }) {
-    show(byId("backend"), true)
-    this.#buttons.get("mend").disabled = kind === "none"
-    this.#buttons.get("slow").setAttribute("aria-pressed", String(kind === "slow"))
-    this.#buttons.get("break").setAttribute("aria-pressed", String(kind !== "none" && kind !== "slow"))
   }
 }

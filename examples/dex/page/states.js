@@ -79,8 +79,8 @@ export class States {
 }
 
 const makeTile = (label) => {
-  const word = make("span", { class: "state" })
-  const more = make("span", { class: "more" })
+  const word = make("p", { class: "state" })
+  const more = make("p", { class: "quiet" })
   const element = make("div", { class: "tile", "data-tone": "wait" }, make("h2", {}, label), word, more)
   return { element, more, word }
 }
