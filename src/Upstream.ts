@@ -14,7 +14,7 @@ import { makePoll } from "./Upstream/Poll.ts"
 import { makePoller, type Poller, type Reading, type Refreshed } from "./Upstream/Poller.ts"
 
 export { PollFailed } from "./Upstream/Failure.ts"
-export { Exact, JsonBody } from "./Upstream/Json.ts"
+export { Exact, JsonBody, maxDepth } from "./Upstream/Json.ts"
 export type { Outcome, Reading, Refreshed } from "./Upstream/Poller.ts"
 
 /** Readings that wait for the engine. A full one holds the pollers, which is what should happen. */

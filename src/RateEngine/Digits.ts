@@ -5,7 +5,7 @@
 import { SchemaAST } from "effect"
 
 import { decimalIdentifier } from "../Config.ts"
-import { Exact } from "../Upstream.ts"
+import { Exact, maxDepth } from "../Upstream.ts"
 
 type Types = ReadonlyArray<SchemaAST.AST>
 /** A field's name, an element's index, or `undefined` for whatever has no name of its own. */
@@ -33,6 +33,7 @@ export class Digits {
   /** One for the same types, or a schema that refers to itself would have as many as there are paths into a row. */
   private readonly places = new Map<string, Place>()
   private readonly ids = new Map<SchemaAST.AST, number>()
+  private depth = 0
 
   /** `byName`: the value is no row yet, and what the row declares goes for every field of the same name, at any depth. */
   constructor(row: SchemaAST.AST, byName: boolean) {
@@ -47,6 +48,7 @@ export class Digits {
    * differs. `inexact`: the value holds `Exact`s, and fields that lose digits are to be named.
    */
   resolve(value: unknown, inexact?: Set<string>): unknown {
+    this.depth = 0
     return this.resolveAt(this.root, value, "", inexact)
   }
 
@@ -58,9 +60,13 @@ export class Digits {
       if (value.losesDigits) inexact?.add(name)
       return value.value
     }
-    return Array.isArray(value)
+    if (this.depth === maxDepth) return value
+    this.depth++
+    const resolved = Array.isArray(value)
       ? this.resolveArray(place, value, name, inexact)
       : this.resolveObject(place, value as { readonly [name: string]: unknown }, inexact)
+    this.depth--
+    return resolved
   }
 
   private resolveArray(

@@ -10,7 +10,8 @@ export class Exact {
 
   constructor(value: number, text: string) {
     this.value = value
-    this.text = text
+    // A part of a string keeps the whole of it: one decimal in one row would hold a body of many megabytes.
+    this.text = ` ${text}`.slice(1)
   }
 
   get losesDigits(): boolean {
@@ -31,11 +32,12 @@ export class JsonBody {
     this.value = JSON.parse(text)
   }
 
-  /** The same value with an `Exact` for every number that would be written otherwise. Many times slower than `value`. */
+  /**
+   * The same value with an `Exact` for every number that would be written otherwise; it may lack what is nested deeper
+   * than `maxDepth`. Many times slower than `value`.
+   */
   get exact(): unknown {
-    return (this.exactly ??= parse(this.text, (_, value, { source }) =>
-      typeof value === "number" && String(value) !== source ? new Exact(value, source!) : value
-    ))
+    return (this.exactly ??= parseExact(this.text))
   }
 
   /** Whether every number is written as its double would be, so that `value` says all there is; may err towards no. */
@@ -49,11 +51,37 @@ export class JsonBody {
   }
 }
 
+/** Deeper than a row may be, wherever in its body it stands. */
+export const maxDepth = 100
+
+type Reviver = (key: string, value: unknown, context: { readonly source?: string }) => unknown
 // ECMAScript's JSON.parse source text access; TypeScript's library does not know the third argument yet.
-const parse = JSON.parse as unknown as (
-  text: string,
-  reviver: (key: string, value: unknown, context: { readonly source?: string }) => unknown
-) => unknown
+const parse = JSON.parse as unknown as (text: string, reviver: Reviver) => unknown
+
+const withText: Reviver = (_, value, { source }) =>
+  typeof value === "number" && String(value) !== source ? new Exact(value, source!) : value
+
+const parseExact = (text: string): unknown => {
+  try {
+    return parse(text, withText)
+  } catch {
+    // It is JSON, so that only the stack can be too short: one such row, which is bad, would cost all others.
+    return parse(shallow(text), withText)
+  }
+}
+
+/** Without what is nested deeper than `maxDepth`; that something was, is still to be seen. */
+const shallow = (text: string): string => {
+  let [kept, from, depth] = ["", 0, 0]
+  for (const { 0: token, index } of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{}]/g)) {
+    if (token === "[" || token === "{") {
+      if (depth++ === maxDepth) kept += text.slice(from, index + 1)
+    } else if (token === "]" || token === "}") {
+      if (--depth === maxDepth) from = index
+    }
+  }
+  return kept + text.slice(from)
+}
 
 // Both begin at what stands before a number, so that text of nothing but digits is not read anew from each of them.
 

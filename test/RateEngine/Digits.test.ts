@@ -199,6 +199,14 @@ describe("a body is read exactly only where that makes a difference", () => {
     for (const [, , ...inexact] of all) assert.deepStrictEqual(inexact, ["n"])
   })
 
+  it("a key that is declared decimal has all its digits", () => {
+    const row = Schema.Struct({ id: Decimal }) as never
+    const [[, rows]] = reading({ row }, ['[{"id":12345678901234567890},{"id":12345678901234567891}]']) as [
+      readonly [number, unknown]
+    ]
+    assert.deepStrictEqual(rows, [{ id: "12345678901234567890" }, { id: "12345678901234567891" }])
+  })
+
   it("what a row does not declare is not named", () =>
     assert.deepStrictEqual(reading({ row }, [of('"rate":"1","m":12345678901234567890')])[0]!.slice(2), []))
 })

@@ -147,6 +147,7 @@ describe("a poll counts only if", () => {
 const rates = (intake: { readonly rows: ReadonlyMap<string, Row> }) =>
   Object.fromEntries([...intake.rows].map(([key, row]) => [key, row["rate"]]))
 
+const rowsOf = (body: ReadonlyArray<Row>) => body.map((row) => ({ key: String(row["id"]), row }))
 const deep = (levels: number) => `${"[".repeat(levels)}${"]".repeat(levels)}`
 
 describe("a bad row", () => {
@@ -197,6 +198,16 @@ describe("a bad row", () => {
     })
     intake.body(new JsonBody(`[{"id":"a","rate":${deep(60)}},{"id":"b","rate":${deep(50_000)}}]`))
     assert.deepStrictEqual([...intake.rows.keys()], ["a"])
+  })
+
+  it("is so too where decimals come as numbers, and costs no other row its digits", () => {
+    const row = Schema.Struct({ id: Schema.String, rate: Decimal, meta: Schema.Unknown })
+    const text = `[{"id":"a","rate":1.10,"meta":"]"},{"id":"b","rate":1.10,"meta":{"\\"":${deep(50_000)}}}]`
+    for (const options of [{}, { rows: rowsOf }]) {
+      const intake = take({ row: row as never, maxBad: 1, ...options })
+      intake.body(new JsonBody(text))
+      assert.deepStrictEqual([...intake.rows], [["a", { id: "a", rate: "1.10", meta: "]" }]])
+    }
   })
 
   it.effect("is counted, and named in the log once", () =>

@@ -1,9 +1,12 @@
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 
 import { Decimal, defineConfig, polled, source } from "../../src/Config.ts"
 import { Digits } from "../../src/RateEngine/Digits.ts"
-import { JsonBody } from "../../src/Upstream/Json.ts"
+import { type Exact, JsonBody } from "../../src/Upstream/Json.ts"
 import { seeded } from "../Hub/World.ts"
 import { connect, queryOf } from "../Kit.ts"
 import { held, onePolled, onHub, state, until } from "../Rig.ts"
@@ -173,6 +176,22 @@ describe("exact JSON, for random documents", () => {
       assert.isDefined([body.isPlain, body.losesDigits])
       assert.isBelow(performance.now() - before, 1_000, text.slice(0, 20))
     }
+  })
+
+  it("a number that is kept does not keep its body", () => {
+    setFlagsFromString("--expose-gc")
+    const collect = runInNewContext("gc") as () => void
+    const used = () => {
+      collect()
+      return process.memoryUsage().heapUsed / 1e6
+    }
+    const before = used()
+    const kept = Array.from({ length: 20 }, (_, i) => {
+      const body = new JsonBody(`[12345678901234567890.${i},"${"x".repeat(5e6)}"]`)
+      return (body.exact as ReadonlyArray<Exact>)[0]!.text
+    })
+    assert.isBelow(used() - before, 50)
+    assert.strictEqual(kept[7], "12345678901234567890.7")
   })
 
   it("what is not JSON is refused", () => {
