@@ -13,7 +13,7 @@ import { ConfigProvider, Effect, Layer, Logger, Schema } from "effect"
 import { Catalog, makeCatalog } from "../src/Catalog.ts"
 import { defineConfig, polled, source } from "../src/Config.ts"
 import { layerDaemon } from "../src/Daemon.ts"
-import { Hub } from "../src/Hub.ts"
+import { Hub, Journal } from "../src/Hub.ts"
 import { Settings } from "../src/Settings.ts"
 
 const [kind, port, bytes, rate] = process.argv.slice(2) as [string, string, string, string]
@@ -67,6 +67,7 @@ const ratecast = () => {
   Effect.runFork(
     program.pipe(
       Effect.provide(layerDaemon),
+      Effect.provide(Journal.layerNone),
       Effect.provide(NodeHttpClient.layerUndici),
       Effect.provide(Layer.succeed(Catalog, catalog as Catalog["Service"])),
       Effect.provide(Settings.layer),

@@ -1,2 +1,6 @@
 #!/usr/bin/env node
-import "../src/Main.ts"
+import module from "node:module"
+
+// Starting takes half as long where the modules have been compiled before.
+module.enableCompileCache?.()
+await import("../src/Main.ts")

@@ -1,9 +1,12 @@
 /** Everything that runs between a catalog and its clients: what is connected to what. */
+import { join } from "node:path"
+
 import { Effect, Layer } from "effect"
 
 import { Http } from "./Http.ts"
-import { Hub } from "./Hub.ts"
+import { Hub, Journal, layerFallback, layerSqlite } from "./Hub.ts"
 import { RateEngine } from "./RateEngine.ts"
+import { Settings } from "./Settings.ts"
 import { Upstream } from "./Upstream.ts"
 
 /** What the engine computes is committed to the hub. */
@@ -23,3 +26,12 @@ export const layerHub = pump.pipe(
 )
 
 export const layerDaemon = Http.layer.pipe(Layer.provideMerge(layerHub))
+
+/** Where commits are kept, as the settings say. */
+export const layerJournal = Layer.unwrap(
+  Effect.map(Settings, ({ data, journalFailure }) => {
+    if (data === "none") return Journal.layerNone
+    const sqlite = layerSqlite(join(data, "ratecast.sqlite"))
+    return journalFailure === "memory" ? layerFallback.pipe(Layer.provide(sqlite)) : sqlite
+  })
+)

@@ -2,22 +2,24 @@
  * Hub: who gets it, what if they are slow, what if they were away. State is all that is kept: a reader is a place in its
  * history, and whatever the reader is missing is computed from there.
  *
- * The order of effects: delta (pure), State, bell.
+ * The order of effects: delta (pure), journal, State, bell.
  */
-import { Clock, Context, Effect, FiberSet, Latch, Layer, Metric, PubSub, Random } from "effect"
+import { Clock, Context, Deferred, Effect, FiberSet, Latch, Layer, Metric, PubSub, Random } from "effect"
 
-import { Catalog, declares } from "./Catalog.ts"
-import type { Commit, Health, Row } from "./Collection.ts"
+import { Catalog } from "./Catalog.ts"
+import { type Commit, type Health, type Row } from "./Collection.ts"
 import type { Pace, Reader, Sink } from "./Hub/Audience.ts"
 import { changesSince } from "./Hub/Changes.ts"
 import { commitText } from "./Hub/CommitText.ts"
 import { Counts } from "./Hub/Counts.ts"
 import { Delivery } from "./Hub/Delivery.ts"
 import type { Frame } from "./Hub/Frame.ts"
+import { Journal, type JournalFailed } from "./Hub/Journal.ts"
 import { type Opening, opener } from "./Hub/Opening.ts"
 import type { Query } from "./Hub/Query.ts"
 import { snapshotFrame, Snapshots } from "./Hub/Snapshots.ts"
-import { defaultMemory, type Memory, State } from "./Hub/State.ts"
+import { restart } from "./Hub/Restart.ts"
+import { defaultMemory, type Memory } from "./Hub/State.ts"
 import type { Board } from "./RateEngine.ts"
 import { Upstream } from "./Upstream.ts"
 
@@ -25,12 +27,19 @@ export type { Pace, Reader, Sink } from "./Hub/Audience.ts"
 export { crcJoin } from "./Hub/Crc.ts"
 export { type Cursor, parseCursor } from "./Hub/Cursor.ts"
 export { chunk, type Encoded, Frame, type Framing, socketPong, socketText } from "./Hub/Frame.ts"
+export { Journal, JournalFailed } from "./Hub/Journal.ts"
+export { layerFallback } from "./Hub/Journal/Fallback.ts"
+export { layerSqlite } from "./Hub/Journal/Sqlite.ts"
 export { goodbyeMessage, type GoodbyeCode } from "./Hub/Message.ts"
 export type { Opening } from "./Hub/Opening.ts"
 export { makeQuery, matchesPattern, type Part, type Query } from "./Hub/Query.ts"
 
 const commits = Metric.counter("hub_commits_total", { description: "Commits", incremental: true })
 const newestRevision = Metric.gauge("hub_revision", { description: "The revision of the newest commit" })
+const journalSeconds = Metric.histogram("journal_append_seconds", {
+  description: "Time until the journal has acknowledged a commit",
+  boundaries: [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3]
+})
 const readersNow = Metric.gauge("hub_readers", { description: "Readers of streams, sockets and long polls" })
 
 /** What State remembers; smaller in tests. */
@@ -52,6 +61,10 @@ export class Hub extends Context.Service<
   {
     /** Where the engine commits. */
     readonly board: Board
+    /** Fails when commits can no longer be kept: from then on none is made. */
+    readonly failed: Effect.Effect<never, JournalFailed>
+    /** Whether commits outlive this process. */
+    readonly outlives: () => boolean
     readonly epoch: string
     readonly revision: () => number
     readonly cursor: (query: Query) => string
@@ -99,13 +112,16 @@ const make = Effect.gen(function* () {
   const random = yield* Random.Random
   const context = yield* Effect.context<never>()
 
-  const state = new State({
+  const journal = yield* Journal
+  const { first, state } = yield* restart({
+    catalog,
+    memory: yield* HubMemory,
     epoch:
       clock.currentTimeMillisUnsafe().toString(36) +
       Math.floor(random.nextDoubleUnsafe() * 36 ** 4).toString(36),
-    describe: (name) => ({ ...declares(catalog, name)!.collection, name }),
-    memory: yield* HubMemory
+    at: clock.currentTimeMillisUnsafe()
   })
+  const failed = Deferred.makeUnsafe<never, JournalFailed>()
   const bell = yield* Effect.acquireRelease(PubSub.sliding<number>(1), PubSub.shutdown)
   const fork = yield* FiberSet.makeRuntime<never>()
   const snapshots = new Snapshots(state, fork)
@@ -127,14 +143,31 @@ const make = Effect.gen(function* () {
   const drainers = new Set<() => void>()
   let draining = false
 
-  const commit = (made: Commit) =>
-    Effect.sync(() => {
-      state.apply(made, commitText(made))
-      delivery.ring(made)
-      PubSub.publishUnsafe(bell, state.revision)
-      commits.updateUnsafe(1, context)
-      newestRevision.updateUnsafe(state.revision, context)
+  const keep = (made: Commit) =>
+    Effect.suspend(() => {
+      const text = commitText(made)
+      const began = clock.currentTimeNanosUnsafe()
+      return Effect.map(journal.append({ revision: state.revision + 1, text }), () => {
+        journalSeconds.updateUnsafe(Number(clock.currentTimeNanosUnsafe() - began) / 1e9, context)
+        return text
+      })
     })
+
+  const publish = (made: Commit, text: string) => {
+    state.apply(made, text)
+    delivery.ring(made)
+    PubSub.publishUnsafe(bell, state.revision)
+    commits.updateUnsafe(1, context)
+    newestRevision.updateUnsafe(state.revision, context)
+  }
+
+  // Interrupted between the two, the journal would be ahead of us and refuse the next commit.
+  const commit = (made: Commit) =>
+    keep(made).pipe(
+      Effect.map((text) => publish(made, text)),
+      Effect.uninterruptible,
+      Effect.catch((failure) => Effect.andThen(Deferred.fail(failed, failure), Effect.never))
+    )
 
   const turn = Effect.gen(function* () {
     delivery.deadlines.run(delivery.now)
@@ -155,6 +188,8 @@ const make = Effect.gen(function* () {
     Effect.forkScoped
   )
 
+  if (first !== undefined) publish(first, yield* keep(first))
+
   const reach = Effect.fnUntraced(
     function* ({ epoch, revision }: { readonly epoch: string; readonly revision: number }) {
       if (epoch !== state.epoch || revision <= state.revision) return
@@ -167,7 +202,10 @@ const make = Effect.gen(function* () {
   )
 
   return Hub.of({
+    failed: Deferred.await(failed),
+    outlives: journal.outlives,
     board: {
+      names: () => state.tables.keys(),
       rows: (name) => state.rows(name),
       health: (name) => state.health(name),
       asOf: (name) => state.asOf(name),

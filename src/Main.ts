@@ -4,13 +4,14 @@ import "effect/schema/SchemaJITCompiler/enable"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Console, Effect, Layer } from "effect"
+import { Console, Context, Effect, Layer } from "effect"
 import { Command, Flag } from "effect/cli"
 
 import packageJson from "../package.json" with { type: "json" }
 import { Catalog } from "./Catalog.ts"
 import { loadCatalog } from "./Catalog/Load.ts"
-import { layerDaemon } from "./Daemon.ts"
+import { layerDaemon, layerJournal } from "./Daemon.ts"
+import { Hub } from "./Hub.ts"
 import { layerBanner } from "./Main/Banner.ts"
 import { badSettings, cannotListen, fatal, teardown } from "./Main/Fatal.ts"
 import { layerLogs } from "./Main/Logs.ts"
@@ -20,6 +21,7 @@ const daemon = (file: string) =>
   layerBanner.pipe(
     Layer.provideMerge(layerDaemon),
     Layer.provide(NodeHttpClient.layerUndici),
+    Layer.provide(layerJournal),
     Layer.provide(Layer.effect(Catalog, loadCatalog(file))),
     Layer.provide(layerLogs)
   )
@@ -35,8 +37,13 @@ const serve = Command.make("serve", { config }, ({ config }) =>
     const settings = yield* Settings
     const wrong = contradiction(settings)
     if (wrong !== undefined) return yield* fatal(wrong)
-    yield* Layer.launch(daemon(config)).pipe(
-      Effect.catchTag("ServeError", (error) => fatal(cannotListen(error, settings)))
+    yield* Layer.build(daemon(config)).pipe(
+      Effect.flatMap((context) => Context.get(context, Hub).failed),
+      Effect.scoped,
+      Effect.catchTags({
+        ServeError: (error) => fatal(cannotListen(error, settings)),
+        JournalFailed: ({ message }) => fatal(message)
+      })
     )
   }).pipe(
     Effect.provide(Settings.layer),

@@ -14,6 +14,8 @@ import { type PollFailed, type Reading, Upstream } from "./Upstream.ts"
 
 /** Where commits go, and what they are compared with. */
 export interface Board extends Committed {
+  /** Collections that have been committed to, in this run or before. */
+  readonly names: () => Iterable<string>
   /** Returns when everybody may see it. */
   readonly commit: (commit: Commit) => Effect.Effect<void>
   /** The upstream answered well and nothing changed: no commit, no revision. */
@@ -162,7 +164,7 @@ export class RateEngine extends Context.Service<
           Effect.forever,
           Effect.forkScoped
         )
-        yield* upstream.start
+        yield* upstream.start(board.names())
         return yield* Queue.take(events).pipe(
           Effect.flatMap(handle),
           // One reading that breaks something must not be the last that is read.

@@ -30,6 +30,10 @@ const settings = Config.all({
   /** Where metrics and docs are, once HOST is not loopback. */
   adminHost: Config.String("ADMIN_HOST").pipe(Config.withDefault("127.0.0.1")),
   adminPort: Config.Port("ADMIN_PORT").pipe(Config.withDefault(9090)),
+  /** The folder of the journal; `none` keeps nothing beyond this process. */
+  data: Config.String("RATECAST_DATA").pipe(Config.withDefault("./data")),
+  /** What to do without a journal that works: stop, or go on in memory only. */
+  journalFailure: Config.Literals(["stop", "memory"], "JOURNAL_FAILURE").pipe(Config.withDefault("stop")),
   /** A folder whose files are served at `/`. */
   page: Config.option(Config.String("PAGE")),
   logFormat: Config.option(Config.Literals(["json", "pretty"], "LOG_FORMAT")),

@@ -11,7 +11,7 @@ import { Catalog, sourcesOf } from "./Catalog.ts"
 import { familyOf } from "./Collection.ts"
 import { Demands } from "./Upstream/Demand.ts"
 import { makePoll } from "./Upstream/Poll.ts"
-import { makePoller, type Poller, type Reading, type Refreshed } from "./Upstream/Poller.ts"
+import { makePoller, type Poller, type Reading, type Refreshed, timesOf } from "./Upstream/Poller.ts"
 
 export { PollFailed } from "./Upstream/Failure.ts"
 export { Exact, JsonBody, maxDepth } from "./Upstream/Json.ts"
@@ -28,8 +28,11 @@ export class Upstream extends Context.Service<
   Upstream,
   {
     readonly readings: Effect.Effect<PubSub.Subscription<Reading>, never, Scope.Scope>
-    /** Starts polling: nothing may be lost before the engine listens. */
-    readonly start: Effect.Effect<void>
+    /**
+     * Starts polling: nothing may be lost before the engine listens. `known`: collections that have rows already; a
+     * member of a family among them goes like any that nobody reads.
+     */
+    readonly start: (known: Iterable<string>) => Effect.Effect<void>
     /** A family of which no more members may be read beside these: those that are polled at once are bounded. */
     readonly full: (collections: Iterable<string>) => string | undefined
     /** Somebody came to read and stays, until `leave`. */
@@ -138,9 +141,15 @@ export class Upstream extends Context.Service<
 
       return Upstream.of({
         readings: PubSub.subscribe(readings),
-        start: Effect.sync(() => {
-          for (const source of catalog.sources.values()) if (!source.family) start(source.name)
-        }),
+        start: (known) =>
+          Effect.sync(() => {
+            for (const source of catalog.sources.values()) if (!source.family) start(source.name)
+            for (const name of known) {
+              const source = catalog.sources.get(familyOf(name)?.family ?? "")
+              if (source?.family !== true) continue
+              run(name, Effect.sleep(timesOf(source).forgetAfter).pipe(Effect.andThen(retire(name))))
+            }
+          }),
         full,
         enter: (collections) => enter(collections, 1),
         leave,

@@ -8,7 +8,7 @@ import { ConfigProvider, Context, Effect, Exit, Layer, Logger, Metric, Scope } f
 import { Catalog, makeCatalog } from "../src/Catalog.ts"
 import type { Config } from "../src/Config.ts"
 import { layerDaemon } from "../src/Daemon.ts"
-import { Hub, HubMemory } from "../src/Hub.ts"
+import { Hub, HubMemory, Journal } from "../src/Hub.ts"
 import { Settings } from "../src/Settings.ts"
 
 /** Serves JSON that a test can change at any time; counts what it is asked. */
@@ -69,6 +69,7 @@ export const startDaemon = async (
   const layer = layerDaemon.pipe(
     Layer.provide(NodeHttpClient.layerUndici),
     Layer.provide(Layer.succeed(Catalog, catalog as Catalog["Service"])),
+    Layer.provide(Journal.layerNone),
     Layer.provide(memory === undefined ? Layer.empty : Layer.succeed(HubMemory, memory)),
     Layer.provide(Settings.layer),
     Layer.provide(Logger.layer([logger])),

@@ -12,6 +12,7 @@ import { layerHub } from "../src/Daemon.ts"
 import {
   Hub,
   HubMemory,
+  Journal,
   makeQuery,
   type Pace,
   type Part,
@@ -111,12 +112,19 @@ export const settle = Effect.forEach(Array.from({ length: 100 }), () => Effect.y
 export const advance = (duration: Duration.Input) =>
   settle.pipe(Effect.andThen(TestClock.adjust(duration)), Effect.andThen(settle))
 
-export const hubOf = (config: Config, script: Script, memory?: typeof HubMemory.Service) => {
+export const hubOf = (
+  config: Config,
+  script: Script,
+  memory?: typeof HubMemory.Service,
+  journal: Layer.Layer<Journal> = Journal.layerNone
+) => {
   const catalog = makeCatalog(config)
   if (Array.isArray(catalog)) throw new Error(JSON.stringify(catalog))
   // Built last: the first polls have been asked and answered before a test begins.
   return Layer.effectDiscard(settle).pipe(
     Layer.provideMerge(layerHub),
+    Layer.orDie,
+    Layer.provide(journal),
     Layer.provideMerge(script.layer),
     Layer.provideMerge(Layer.succeed(Catalog, catalog as Catalog["Service"])),
     Layer.provideMerge(Layer.effectDiscard(TestClock.setTime(startOfTime))),

@@ -17,7 +17,7 @@ import {
   type SourceOptions
 } from "../src/Config.ts"
 import { layerHub } from "../src/Daemon.ts"
-import { Hub } from "../src/Hub.ts"
+import { Hub, Journal } from "../src/Hub.ts"
 import type { Upstream } from "../src/Upstream.ts"
 import { type Answer, type Asked, Script, settle, startOfTime } from "./Kit.ts"
 
@@ -105,6 +105,8 @@ export const onHub = <A, E>(
     })
   ).pipe(
     Layer.provideMerge(layerHub),
+    Layer.orDie,
+    Layer.provide(Journal.layerNone),
     Layer.provideMerge(
       more.client === undefined ? rig.script.layer : Layer.succeed(HttpClient.HttpClient, more.client)
     ),

@@ -3,6 +3,7 @@
  * this process, however that ends; it can be killed and started again by hand, to see what the daemon makes of it.
  */
 import { spawn } from "node:child_process"
+import module from "node:module"
 import { createServer } from "node:net"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -60,6 +61,7 @@ const startSimulator = async () => {
 if (env.BASE_API_URL === undefined || env.ASSETS_API_URL === undefined) await startSimulator()
 // The demo is for people, also where its output is piped.
 env.LOG_FORMAT ??= "pretty"
+env.RATECAST_DATA ??= join(root, "data", `demo-${env.PROFILE ?? "demo"}`)
 env.PAGE ??= join(root, "examples/dex/page")
 process.argv = [
   process.execPath,
@@ -68,4 +70,5 @@ process.argv = [
   "--config",
   join(root, "examples/dex/ratecast.config.ts")
 ]
+module.enableCompileCache?.()
 await import("../src/Main.ts")

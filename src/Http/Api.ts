@@ -165,10 +165,11 @@ class Probes extends HttpApiGroup.make("probes").add(
   }).annotate(OpenApi.Summary, "Whether the process runs"),
   HttpApiEndpoint.get("readyz", "/readyz", {
     success: [
-      Schema.Struct({ status: Schema.Literal("ok") }),
+      Schema.Struct({ status: Schema.Literal("ok"), journal: Schema.Literals(["file", "memory"]) }),
       Schema.Struct({
         status: Schema.Literals(["loading", "draining"]),
-        waitingFor: Schema.optionalKey(Schema.Array(Schema.String))
+        waitingFor: Schema.optionalKey(Schema.Array(Schema.String)),
+        journal: Schema.Literals(["file", "memory"])
       }).pipe(HttpApiSchema.status(503))
     ]
   }).annotate(OpenApi.Summary, "Whether it should get requests; stale data keeps it ready")

@@ -20,7 +20,12 @@ export const readyz = ({ catalog, hub }: Ground) => {
       const ready = waitingFor.length === 0 && !draining
       const status = ready ? "ok" : draining ? "draining" : "loading"
       return textResponse(
-        JSON.stringify({ status, ...(waitingFor.length === 0 ? {} : { waitingFor }) }),
+        JSON.stringify({
+          status,
+          ...(waitingFor.length === 0 ? {} : { waitingFor }),
+          // Not a reason to get no requests, but to look after it: a restart is a new epoch for everybody.
+          journal: hub.outlives() ? "file" : "memory"
+        }),
         ready ? headers : { ...headers, "retry-after": "1" },
         ready ? 200 : 503
       )

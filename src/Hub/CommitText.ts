@@ -1,5 +1,5 @@
-/** A commit as text: what the chain of tips is made over. */
-import { type Commit, type Edit, field, type Row } from "../Collection.ts"
+/** A commit as text: what the chain of tips is made over, and what the journal keeps. */
+import { type Commit, type Delta, type Edit, field, type Health, type Json, type Row } from "../Collection.ts"
 import { collectionsText } from "./Message.ts"
 
 export const commitText = ({ asOf, at, deltas }: Commit): string =>
@@ -23,6 +23,59 @@ export const commitText = ({ asOf, at, deltas }: Commit): string =>
     ),
     (name) => asOf.get(name)
   )}}`
+
+interface Told {
+  readonly state?: Health["state"]
+  readonly error?: Health["error"]
+  readonly asOf?: number
+  readonly remove?: ReadonlyArray<string>
+  readonly evict?: ReadonlyArray<string>
+  readonly put?: { readonly [key: string]: Row }
+  readonly set?: { readonly [key: string]: Row }
+  readonly unset?: { readonly [key: string]: ReadonlyArray<string> }
+}
+
+/** The commit of a text, over the rows as they were before it. */
+export const commitOf = (
+  text: string,
+  rowAt: (collection: string, key: string) => Row | undefined
+): Commit => {
+  const { at, collections } = JSON.parse(text) as {
+    readonly at: number
+    readonly collections: { readonly [name: string]: Told }
+  }
+  const told = Object.entries(collections)
+  return {
+    at,
+    deltas: new Map(told.map(([name, part]) => [name, deltaOf(part, (key) => rowAt(name, key))])),
+    asOf: new Map(told.flatMap(([name, { asOf }]) => (asOf === undefined ? [] : [[name, asOf] as const])))
+  }
+}
+
+const deltaOf = (part: Told, rowAt: (key: string) => Row | undefined): Delta => {
+  const sets = new Map(Object.entries(part.set ?? {}))
+  const unsets = new Map(Object.entries(part.unset ?? {}))
+  const edits = new Map<string, Edit>()
+  for (const key of new Set([...sets.keys(), ...unsets.keys()])) {
+    const before = rowAt(key)
+    // Of a row that is not there: an edit of it does nothing.
+    if (before === undefined) continue
+    const set = Object.entries(sets.get(key) ?? {})
+    const unset = unsets.get(key) ?? []
+    const values = new Map<string, Json>([...Object.entries(before), ...set])
+    for (const name of unset) values.delete(name)
+    edits.set(key, { row: Object.fromEntries(values), fields: [...set.map(([name]) => name), ...unset] })
+  }
+  return {
+    put: new Map(Object.entries(part.put ?? {})),
+    set: edits,
+    remove: part.remove ?? [],
+    evict: part.evict ?? [],
+    ...(part.state === undefined
+      ? {}
+      : { health: { state: part.state, ...(part.error === undefined ? {} : { error: part.error }) } })
+  }
+}
 
 const present = ({ fields, row }: Edit): Row =>
   Object.fromEntries(

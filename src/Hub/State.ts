@@ -40,7 +40,7 @@ export class State {
   private readonly idle = new Set<string>()
   private readonly memory: Memory
   private readonly tips: Tips
-  private readonly describe: (name: string) => Collection
+  describe: (name: string) => Collection
 
   /** `describe` tells what a collection is; it is asked once, when the collection's first commit comes. */
   constructor(options: {
@@ -68,11 +68,36 @@ export class State {
       table.apply(delta, this.revision)
       // A member goes in two steps: its rows are evicted by a commit, later the empty collection is forgotten.
       this.idle.delete(name)
-      if (familyOf(name) !== undefined && table.size === 0 && table.health.state === "loading")
-        this.idle.add(name)
+      if (isIdle(name, table)) this.idle.add(name)
     }
     this.touch(commit.asOf)
     this.forget()
+  }
+
+  /** Of a state that was kept; its tips and tables follow. */
+  restore({ at, floor, revision }: Pick<State, "revision" | "at" | "floor">): void {
+    this.revision = revision
+    this.at = at
+    this.floor = floor
+  }
+
+  /** When all that was kept is back. */
+  restored(): void {
+    const tables = [...this.tables].toSorted(([, a], [, b]) => a.rev - b.rev)
+    for (const [name, table] of tables) if (isIdle(name, table)) this.idle.add(name)
+  }
+
+  restoreTips(first: number, text: string): void {
+    this.tips.restore(first, text)
+  }
+
+  /** The first revision whose tip is still kept. */
+  get firstTip(): number {
+    return this.tips.first
+  }
+
+  tipsText(first: number, last: number): string {
+    return this.tips.text(first, last)
   }
 
   private forget(): void {
@@ -128,3 +153,7 @@ export class State {
     return { _tag: "Reset", reason: sameHistory(proof, cursor.proof) ? "query" : "diverged" }
   }
 }
+
+/** A member of a family that nobody reads and that has no rows. */
+const isIdle = (name: string, { health, size }: Table): boolean =>
+  familyOf(name) !== undefined && size === 0 && health.state === "loading"

@@ -25,6 +25,9 @@ export interface Entry {
   newer: Entry | undefined
 }
 
+/** What has to be kept of an entry to have it again. */
+export type Kept = Omit<Entry, "line" | "older" | "newer"> & { readonly fieldRevs: ReadonlyArray<number> }
+
 export class Table implements Rows {
   readonly collection: Collection
   readonly live = new Map<string, Entry>()
@@ -46,7 +49,7 @@ export class Table implements Rows {
   private readonly freeLines: Array<number> = []
   private readonly columns: ReadonlyMap<string, number>
 
-  private readonly minTombstones: number
+  readonly minTombstones: number
 
   constructor(collection: Collection, floor: number, minTombstones: number) {
     this.collection = collection
@@ -89,6 +92,26 @@ export class Table implements Rows {
       this.healthRev = revision
     }
     this.forget()
+  }
+
+  /** Everything that has to be kept, in order of birth, then of death. */
+  *kept(): Generator<Kept> {
+    for (const entries of [this.live, this.dead])
+      for (const entry of entries.values())
+        yield { ...entry, fieldRevs: this.collection.fields.map((name) => this.fieldRev(entry, name)) }
+  }
+
+  /** Puts back one that was kept. `restored` has to follow when all are there. */
+  restore({ fieldRevs, ...kept }: Kept): void {
+    const entry: Entry = { ...kept, line: this.takeLine(), older: undefined, newer: undefined }
+    this.revisions.set(fieldRevs, entry.line * this.columns.size)
+    ;(entry.gone > 0 ? this.dead : this.live).set(entry.key, entry)
+  }
+
+  /** Puts what was restored in order of its last change. */
+  restored(): void {
+    const entries = [...this.live.values(), ...this.dead.values()].toSorted((a, b) => a.rev - b.rev)
+    for (const entry of entries) this.append(entry)
   }
 
   private put(key: string, row: Row, revision: number): void {

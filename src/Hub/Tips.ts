@@ -30,6 +30,25 @@ export class Tips {
     this.ring[this.revision % this.ring.length] = tip
   }
 
+  get first(): number {
+    return Math.max(0, this.revision - this.ring.length + 1)
+  }
+
+  /** 12 hex digits each. */
+  text(first: number, last: number): string {
+    let text = ""
+    for (let revision = first; revision <= last; revision++) text += hex(this.at(revision)!, 12)
+    return text
+  }
+
+  /** What `text` gave; the last one is the newest. A ring that is smaller now keeps the newest. */
+  restore(first: number, text: string): void {
+    for (let at = 0; at < text.length; at += 12) {
+      this.revision = first + at / 12
+      this.ring[this.revision % this.ring.length] = Number.parseInt(text.slice(at, at + 12), 16)
+    }
+  }
+
   /** `undefined` for a revision that is forgotten or yet to come. */
   at(revision: number): number | undefined {
     return revision > this.revision || revision <= this.revision - this.ring.length || revision < 0

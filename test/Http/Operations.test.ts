@@ -56,7 +56,11 @@ describe("probes", () => {
       assert.strictEqual((await get(`${url}/livez`)).status, 200)
       const waiting = await get(`${url}/readyz`)
       assert.strictEqual(waiting.status, 503)
-      assert.deepStrictEqual(JSON.parse(waiting.text), { status: "loading", waitingFor: ["things"] })
+      assert.deepStrictEqual(JSON.parse(waiting.text), {
+        journal: "memory",
+        status: "loading",
+        waitingFor: ["things"]
+      })
       backend.handler = undefined
       await until("ready", async () => (await get(`${url}/readyz`)).status === 200)
       // Old rows are better than no service.

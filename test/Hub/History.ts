@@ -5,13 +5,15 @@
  * One seed is one history: commits of every kind, readers of every query that lag, drop, resume with old, foreign,
  * future and wrong cursors, servers that lose their last commits and go on with others. The same seed is the same run.
  */
-import type { Commit } from "../../src/Collection.ts"
 import { changesSince, covered, rowsOf } from "../../src/Hub/Changes.ts"
+import { checkpointOf, describedOf, replay } from "../../src/Hub/Checkpoint.ts"
+import { commitText } from "../../src/Hub/CommitText.ts"
+import type { Entry } from "../../src/Hub/Journal.ts"
 import { changeMessage } from "../../src/Hub/Message.ts"
 import type { Query } from "../../src/Hub/Query.ts"
 import { State } from "../../src/Hub/State.ts"
 import { Held } from "../Held.ts"
-import { describe, Dice, Ledger, Violation, World } from "./World.ts"
+import { collections, describe, Dice, Ledger, Violation, World } from "./World.ts"
 
 interface Reader {
   readonly query: Query
@@ -28,6 +30,8 @@ export interface Options {
   readonly keys: number
   /** A server with a planted mistake, to show that the oracle finds it. */
   readonly changesSince?: typeof changesSince
+  /** A checkpoint that does not keep everything. */
+  readonly spoil?: (piece: string) => string
 }
 
 export interface Tally {
@@ -49,18 +53,24 @@ export const run = (options: Options): Tally => {
   const start = () => new State({ epoch: `e${dice.int(1e6).toString(36)}`, describe, memory })
   let state = start()
   let ledger = new Ledger()
-  let log: Array<readonly [Commit, bytes: string]> = []
+  let log: Array<Entry> = []
+  let checkpoint: { readonly revision: number; readonly pieces: ReadonlyArray<string> } | undefined
 
   const check = (reader: Reader, what: string) =>
     ledger.check(reader.held, reader.query, `seed ${options.seed}: after ${what}`)
 
   const commit = () => {
     const made = world.commit(ledger.now, state.at + 1 + dice.int(1000))
-    const bytes = `${options.seed}/${dice.next()}`
-    log.push([made, bytes])
-    state.apply(made, bytes)
+    const text = commitText(made)
+    state.apply(made, text)
+    log.push({ revision: state.revision, text })
     ledger.add(made)
     tally.commits++
+    if (dice.chance(0.1))
+      checkpoint = {
+        revision: state.revision,
+        pieces: [...checkpointOf(state)].map((piece) => options.spoil?.(piece) ?? piece)
+      }
   }
 
   const snapshot = (reader: Reader, reason: string) => {
@@ -149,13 +159,28 @@ export const run = (options: Options): Tally => {
     deliver(reader)
   }
 
-  /** A power cut: the last commits are lost, and the server goes on with others under the same epoch. */
-  const lose = () => {
-    const kept = Math.max(0, ledger.revision - dice.int(5))
+  /** Killed and started again. After a power cut the last commits are lost, and it goes on with others in their place. */
+  const restart = (lost: number) => {
+    const kept = Math.max(0, ledger.revision - lost)
+    if (checkpoint !== undefined && checkpoint.revision > kept) checkpoint = undefined
     const { epoch } = state
-    state = new State({ epoch, describe, memory })
     log = log.slice(0, kept)
-    for (const [made, bytes] of log) state.apply(made, bytes)
+    const steps = replay(
+      {
+        epoch,
+        collections: collections.map(describedOf),
+        pieces: checkpoint?.pieces ?? [],
+        entries: log.slice(checkpoint?.revision ?? 0)
+      },
+      memory
+    )
+    for (;;) {
+      const { done, value } = steps.next()
+      if (done === true) {
+        state = value
+        break
+      }
+    }
     ledger = ledger.until(kept)
   }
 
@@ -164,6 +189,7 @@ export const run = (options: Options): Tally => {
     state = start()
     ledger = new Ledger()
     log = []
+    checkpoint = undefined
   }
 
   const newcomer = (): Reader => {
@@ -178,8 +204,8 @@ export const run = (options: Options): Tally => {
     const reader = dice.pick(readers)
     if (fate < 0.45) commit()
     else if (fate < 0.8) (reader.server === state ? deliver : resume)(reader)
-    else if (fate < 0.97) resume(reader)
-    else if (fate < 0.98) lose()
+    else if (fate < 0.94) resume(reader)
+    else if (fate < 0.98) restart(dice.chance(0.5) ? 0 : dice.int(5))
     else if (fate < 0.985) forgetAll()
     else readers[dice.int(readers.length)] = newcomer()
   }

@@ -7,7 +7,7 @@ import { Clock, Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
 
 import { Catalog, type Declared } from "../../src/Catalog.ts"
-import { Hub, HubMemory } from "../../src/Hub.ts"
+import { Hub, HubMemory, Journal } from "../../src/Hub.ts"
 import { Interest } from "../../src/Hub/Interest.ts"
 import type { Query } from "../../src/Hub/Query.ts"
 import { Upstream } from "../../src/Upstream.ts"
@@ -34,6 +34,7 @@ const layerOf = (memory: typeof HubMemory.Service) => {
   })
   const layer = Hub.layer.pipe(
     Layer.provide(upstream),
+    Layer.provide(Journal.layerNone),
     Layer.provide(Layer.succeed(Catalog, { declared, sources: new Map() })),
     Layer.provide(Layer.succeed(HubMemory, memory)),
     Layer.provideMerge(Layer.effectDiscard(TestClock.setTime(startOfTime)))

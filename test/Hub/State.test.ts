@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { type Change, changesSince } from "../../src/Hub/Changes.ts"
 import { State } from "../../src/Hub/State.ts"
 import { type Entry, Table } from "../../src/Hub/Table.ts"
-import { run, type Tally } from "./History.ts"
+import { type Options, run, type Tally } from "./History.ts"
 import { Violation } from "./World.ts"
 
 /** `SEED=7 SEEDS=100000 npx vitest run test/Hub/State.test.ts` looks further. */
@@ -63,9 +63,38 @@ const each = (edit: (change: Spoiled) => void) =>
     return changes
   }) satisfies typeof changesSince
 
+type Line = [string, unknown, number, number, number, number, 0 | 1, unknown]
+
+/** Checkpoints that keep other lines of rows. */
+const lines = (edit: (line: Line) => ReadonlyArray<Line>) => (piece: string) => {
+  const parsed = JSON.parse(piece) as { readonly rows?: ReadonlyArray<Line> }
+  return parsed.rows === undefined ? piece : JSON.stringify({ rows: parsed.rows.flatMap(edit) })
+}
+
+/** Checkpoints with another value for this member. */
+const spoiled = (name: string, value: unknown) => (piece: string) => {
+  const parsed = JSON.parse(piece) as { readonly [name: string]: unknown }
+  return name in parsed ? JSON.stringify({ ...parsed, [name]: value }) : piece
+}
+
 const mutants: ReadonlyArray<
-  readonly [mistake: string, plant: () => { undo?: () => void; changesSince?: typeof changesSince }]
+  readonly [mistake: string, plant: () => { undo?: () => void } & Pick<Options, "changesSince" | "spoil">]
 > = [
+  ["a restart has lost the tombstones", () => ({ spoil: lines((line) => (line[5] > 0 ? [] : [line])) })],
+  ["a restart has lost the floors", () => ({ spoil: spoiled("floor", 0) })],
+  [
+    "a restart has lost the births",
+    () => ({ spoil: lines(([key, row, rev, , ...rest]) => [[key, row, rev, 0, ...rest]]) })
+  ],
+  [
+    "a restart has lost the former deaths",
+    () => ({ spoil: lines(([key, row, rev, born, , ...rest]) => [[key, row, rev, born, 0, ...rest]]) })
+  ],
+  [
+    "a restart has lost the revisions of fields",
+    () => ({ spoil: lines((line) => [[...line.slice(0, 7), 0] as unknown as Line]) })
+  ],
+  ["a restart has lost the revision of a collection's state", () => ({ spoil: spoiled("healthRev", 0) })],
   ["what died is not named", () => ({ changesSince: each((change) => change.remove.splice(0)) })],
   [
     "a tombstone stays where the row stood in the list",
@@ -241,12 +270,12 @@ const mutants: ReadonlyArray<
 describe("the oracle finds each planted mistake", () => {
   for (const [mistake, plant] of mutants) {
     it(mistake, { timeout: 60_000 }, () => {
-      const { changesSince: planted, undo } = plant()
+      const { undo, ...planted } = plant()
       try {
         let found: unknown
         for (let seed = 1; seed <= 1_000 && found === undefined; seed++) {
           try {
-            run({ seed, steps: 90, keys: seed % 3 === 0 ? 3 : 12, ...(planted && { changesSince: planted }) })
+            run({ seed, steps: 90, keys: seed % 3 === 0 ? 3 : 12, ...planted })
           } catch (error) {
             found = error
           }

@@ -71,6 +71,7 @@ const orders = {
   fields: ["id", "type", "rate"],
   fixed: new Set(["type"])
 }
+export const collections: ReadonlyArray<Collection> = [...catalog.values(), { ...orders, name: "order" }]
 export const describe = (name: string): Collection => catalog.get(name) ?? { ...orders, name }
 
 export class Dice {

@@ -1,0 +1,72 @@
+/**
+ * Where commits are kept, so that a restart goes on where the last run was killed. A port: one atomic ordered append, and
+ * at the start a checkpoint with the commits after it. Nothing, not even a snapshot, reads a revision that the journal has
+ * not acknowledged, so no client can hold a cursor that the server has forgotten.
+ */
+import { Context, Effect, Layer, Schema } from "effect"
+
+import type { Described } from "./Checkpoint.ts"
+
+export type JournalTrouble = "corrupt" | "foreign" | "locked" | "read_only" | "full" | "failed"
+
+const meanings: { readonly [trouble in JournalTrouble]: string } = {
+  corrupt: "is damaged; it is left as it is. Move it away to begin anew, or put back a copy",
+  foreign: "is not a Ratecast journal; it is left as it is. Choose another folder with RATECAST_DATA",
+  locked: "is in use by another process. Stop that one, or choose another folder with RATECAST_DATA",
+  read_only: "cannot be written. Give this user the right to, or choose another folder with RATECAST_DATA",
+  full: "cannot grow: the disk is full. What was acknowledged is kept; make room and start again",
+  failed: "cannot be used"
+}
+
+/** The journal cannot be read or written. `file` is where it is kept. */
+export class JournalFailed extends Schema.TaggedError<JournalFailed>()("JournalFailed", {
+  file: Schema.String,
+  trouble: Schema.Literals(Object.keys(meanings) as ReadonlyArray<JournalTrouble>),
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `the journal ${this.file} ${meanings[this.trouble]} (${this.detail})`
+  }
+}
+
+/** A commit as it is stored; its revision is one more than that of the entry before it. */
+export interface Entry {
+  readonly revision: number
+  readonly text: string
+}
+
+/** What a run begins with: `Checkpoint.ts` says what the pieces are. */
+export interface Kept {
+  readonly epoch: string
+  /** As they were declared when it was written. */
+  readonly collections: ReadonlyArray<Described>
+  /** None where there is no checkpoint yet. */
+  readonly pieces: ReadonlyArray<string>
+  /** The commits after the checkpoint, in order. */
+  readonly entries: ReadonlyArray<Entry>
+}
+
+export class Journal extends Context.Service<
+  Journal,
+  {
+    /** What was kept, or an empty journal of this epoch and these collections. */
+    readonly open: (fresh: Pick<Kept, "epoch" | "collections">) => Effect.Effect<Kept, JournalFailed>
+    /** Returns when the commit survives the death of this process. */
+    readonly append: (entry: Entry) => Effect.Effect<void, JournalFailed>
+    /** Puts this checkpoint in place of everything that is kept. */
+    readonly replace: (kept: Pick<Kept, "collections" | "pieces">) => Effect.Effect<void, JournalFailed>
+    /** Whether commits outlive this process. */
+    readonly outlives: () => boolean
+    /** Where it is kept, for people. */
+    readonly file: string
+  }
+>()("ratecast/Hub/Journal") {
+  /** Keeps nothing beyond this process. */
+  static readonly layerNone = Layer.succeed(Journal, {
+    open: (fresh) => Effect.succeed({ ...fresh, pieces: [], entries: [] }),
+    append: () => Effect.void,
+    replace: () => Effect.void,
+    outlives: () => false,
+    file: "nowhere"
+  })
+}

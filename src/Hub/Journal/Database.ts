@@ -1,0 +1,234 @@
+/**
+ * The journal as one SQLite file. Plain and synchronous: it runs in a thread of its own (`Thread.ts`).
+ *
+ * Commits are appended to a log. When the log has grown longer than the checkpoint, a new checkpoint is made of the last
+ * one and the log, in slices between which commits are appended as ever, and what it covers goes.
+ */
+import { existsSync, mkdirSync } from "node:fs"
+import { dirname } from "node:path"
+import { DatabaseSync, type StatementSync } from "node:sqlite"
+
+import { checkpointOf, type Described, replay } from "../Checkpoint.ts"
+import type { Entry, JournalTrouble, Kept } from "../Journal.ts"
+import { defaultMemory, type Memory } from "../State.ts"
+
+/** "RTCS", so that nobody takes the file for another, nor we another's for ours. */
+const applicationId = 0x52544353
+const layout = 1
+/** A log of fewer characters than this is not worth a checkpoint. */
+const shortLog = 4 * 1024 * 1024
+
+/** What went wrong with the file. */
+export class DatabaseMistake extends Error {
+  readonly trouble: JournalTrouble
+  constructor(trouble: JournalTrouble, detail: string) {
+    super(detail)
+    this.trouble = trouble
+  }
+}
+
+/** By primary result code of SQLite (https://sqlite.org/rescode.html). */
+const troubles: { readonly [code: number]: JournalTrouble } = {
+  5: "locked",
+  6: "locked",
+  8: "read_only",
+  11: "corrupt",
+  13: "full",
+  14: "read_only",
+  26: "foreign"
+}
+
+export const mistakeOf = (error: unknown): DatabaseMistake => {
+  if (error instanceof DatabaseMistake) return error
+  const { code, errcode, message } = error as { code?: string; errcode?: number; message?: string }
+  const trouble = code === "ENOSPC" ? "full" : code === "EACCES" || code === "EROFS" ? "read_only" : undefined
+  return new DatabaseMistake(trouble ?? troubles[(errcode ?? 0) & 0xff] ?? "failed", String(message ?? error))
+}
+
+export class Database {
+  private readonly db: DatabaseSync
+  private readonly insert: StatementSync
+  private readonly memory: Memory
+  private readonly epoch: string
+  private collections: ReadonlyArray<Described>
+  private generation: number
+  private newest = 0
+  private logLength: number
+  private checkpointLength: number
+
+  /** Throws a `DatabaseMistake`. `fresh` is for a file that is new. */
+  constructor(file: string, fresh: Pick<Kept, "epoch" | "collections">, memory: Memory = defaultMemory) {
+    this.memory = memory
+    const isNew = !existsSync(file)
+    try {
+      mkdirSync(dirname(file), { recursive: true })
+      this.db = new DatabaseSync(file, { timeout: 0 })
+    } catch (error) {
+      throw mistakeOf(error)
+    }
+    try {
+      // One process at a time, for good. First of all, so that the index of the log needs no shared memory.
+      this.db.exec("PRAGMA locking_mode = EXCLUSIVE")
+      if (!isNew) this.recognise()
+      this.db.exec("PRAGMA journal_mode = WAL")
+      // A death of the process loses nothing; the tail that a power cut may lose is noticed by the tips.
+      this.db.exec("PRAGMA synchronous = NORMAL")
+      this.transact(() => this.lay(fresh))
+      const hub = this.db.prepare("SELECT epoch, collections, generation FROM hub").get() as {
+        epoch: string
+        collections: string
+        generation: number
+      }
+      this.epoch = hub.epoch
+      this.collections = JSON.parse(hub.collections) as ReadonlyArray<Described>
+      this.generation = hub.generation
+      // Of a checkpoint that was not finished.
+      this.db.prepare("DELETE FROM checkpoint WHERE generation <> ?").run(this.generation)
+      this.insert = this.db.prepare("INSERT INTO log (revision, text) VALUES (?, ?)")
+      this.logLength = this.sum("log")
+      this.checkpointLength = this.sum("checkpoint")
+    } catch (error) {
+      this.db.close()
+      throw mistakeOf(error)
+    }
+  }
+
+  private recognise(): void {
+    const { application_id } = this.db.prepare("PRAGMA application_id").get() as { application_id: number }
+    const { user_version } = this.db.prepare("PRAGMA user_version").get() as { user_version: number }
+    const { tables } = this.db.prepare("SELECT count(*) AS tables FROM sqlite_schema").get() as {
+      tables: number
+    }
+    // A run that was killed before its first transaction leaves an empty file.
+    if (application_id === 0 && tables === 0) return
+    if (application_id !== applicationId) throw new DatabaseMistake("foreign", "another application's file")
+    if (user_version > layout)
+      throw new DatabaseMistake("foreign", `written by a newer Ratecast, layout ${user_version}`)
+  }
+
+  private lay({ collections, epoch }: Pick<Kept, "epoch" | "collections">): void {
+    this.db.exec(`
+      PRAGMA application_id = ${applicationId};
+      PRAGMA user_version = ${layout};
+      CREATE TABLE IF NOT EXISTS hub (
+        epoch TEXT NOT NULL, collections TEXT NOT NULL, generation INTEGER NOT NULL
+      ) STRICT;
+      CREATE TABLE IF NOT EXISTS log (revision INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
+      CREATE TABLE IF NOT EXISTS checkpoint (
+        generation INTEGER NOT NULL, part INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (generation, part)
+      ) STRICT, WITHOUT ROWID;
+    `)
+    this.db
+      .prepare("INSERT INTO hub SELECT ?, ?, 0 WHERE NOT EXISTS (SELECT 1 FROM hub)")
+      .run(epoch, JSON.stringify(collections))
+  }
+
+  private sum(table: "log" | "checkpoint"): number {
+    const { length } = this.db
+      .prepare(`SELECT coalesce(sum(length(text)), 0) AS length FROM ${table}`)
+      .get() as { length: number }
+    return length
+  }
+
+  private transact<A>(run: () => A): A {
+    this.db.exec("BEGIN IMMEDIATE")
+    try {
+      const result = run()
+      this.db.exec("COMMIT")
+      return result
+    } catch (error) {
+      if (this.db.isTransaction) this.db.exec("ROLLBACK")
+      throw error
+    }
+  }
+
+  /** Everything that is kept. Throws a `DatabaseMistake`. */
+  load(): Kept {
+    try {
+      const pieces = this.db
+        .prepare("SELECT text FROM checkpoint WHERE generation = ? ORDER BY part")
+        .all(this.generation) as unknown as ReadonlyArray<{ readonly text: string }>
+      const entries = this.db
+        .prepare("SELECT revision, text FROM log ORDER BY revision")
+        .all() as unknown as ReadonlyArray<Entry>
+      this.newest = entries.at(-1)?.revision ?? this.newest
+      const { collections, epoch } = this
+      return { epoch, collections, pieces: pieces.map(({ text }) => text), entries }
+    } catch (error) {
+      throw mistakeOf(error)
+    }
+  }
+
+  /** All of them in one transaction. Throws a `DatabaseMistake`, and then none of them is kept. */
+  append(entries: ReadonlyArray<Entry>): void {
+    try {
+      this.transact(() => {
+        for (const { revision, text } of entries) this.insert.run(revision, text)
+      })
+    } catch (error) {
+      throw mistakeOf(error)
+    }
+    this.newest = entries.at(-1)!.revision
+    for (const { text } of entries) this.logLength += text.length
+  }
+
+  /** Puts a checkpoint in place of everything. Throws a `DatabaseMistake`. */
+  replace({ collections, pieces }: Pick<Kept, "collections" | "pieces">): void {
+    try {
+      this.transact(() => {
+        this.db.prepare("UPDATE hub SET collections = ?").run(JSON.stringify(collections))
+        this.write(this.generation + 1, 0, pieces)
+        this.adopt(Number.MAX_SAFE_INTEGER)
+      })
+      this.collections = collections
+      this.adopted()
+    } catch (error) {
+      throw mistakeOf(error)
+    }
+  }
+
+  get wantsCheckpoint(): boolean {
+    return this.logLength > Math.max(shortLog, this.checkpointLength)
+  }
+
+  /** Makes a checkpoint, pausing often: a step may be followed by appends. Throws a `DatabaseMistake`. */
+  *checkpoint(): Generator<void> {
+    try {
+      const upTo = this.newest
+      const state = yield* replay(this.load(), this.memory)
+      const generation = this.generation + 1
+      let part = 0
+      for (const piece of checkpointOf(state)) {
+        this.transact(() => this.write(generation, part++, [piece]))
+        yield
+      }
+      this.transact(() => this.adopt(upTo))
+      this.adopted()
+    } catch (error) {
+      throw mistakeOf(error)
+    }
+  }
+
+  private write(generation: number, from: number, pieces: ReadonlyArray<string>): void {
+    const insert = this.db.prepare("INSERT INTO checkpoint (generation, part, text) VALUES (?, ?, ?)")
+    let part = from
+    for (const piece of pieces) insert.run(generation, part++, piece)
+  }
+
+  private adopt(upTo: number): void {
+    const generation = this.generation + 1
+    this.db.prepare("UPDATE hub SET generation = ?").run(generation)
+    this.db.prepare("DELETE FROM checkpoint WHERE generation < ?").run(generation)
+    this.db.prepare("DELETE FROM log WHERE revision <= ?").run(upTo)
+  }
+
+  private adopted(): void {
+    this.generation++
+    this.logLength = this.sum("log")
+    this.checkpointLength = this.sum("checkpoint")
+  }
+
+  close(): void {
+    this.db.close()
+  }
+}

@@ -1,0 +1,35 @@
+/** A journal that the daemon can do without: when it fails, what is committed from then on lives in memory only. */
+import { Effect, Layer, Metric } from "effect"
+
+import { Journal, type JournalFailed } from "../Journal.ts"
+
+const inMemory = Metric.gauge("journal_failed", {
+  description: "1 where the journal cannot be used and commits live in memory only"
+})
+
+export const layerFallback = Layer.effect(
+  Journal,
+  Effect.gen(function* () {
+    const journal = yield* Journal
+    let failed = false
+    const give = (failure: JournalFailed) =>
+      Effect.suspend(() => {
+        failed = true
+        return Metric.update(inMemory, 1).pipe(
+          Effect.andThen(Effect.logError(`${failure.message}; going on in memory only`))
+        )
+      })
+    return Journal.of({
+      open: (fresh) =>
+        journal
+          .open(fresh)
+          .pipe(Effect.catch((failure) => Effect.as(give(failure), { ...fresh, pieces: [], entries: [] }))),
+      append: (entry) =>
+        Effect.suspend(() => (failed ? Effect.void : journal.append(entry))).pipe(Effect.catch(give)),
+      replace: (kept) =>
+        Effect.suspend(() => (failed ? Effect.void : journal.replace(kept))).pipe(Effect.catch(give)),
+      outlives: () => !failed && journal.outlives(),
+      file: journal.file
+    })
+  })
+)

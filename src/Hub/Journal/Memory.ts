@@ -1,0 +1,34 @@
+/** A journal in memory that outlives a hub but not the process: for tests and simulations, in which a hub is killed. */
+import { Effect, Layer } from "effect"
+
+import { type Entry, Journal, type Kept } from "../Journal.ts"
+
+/** What stands in for the disk. */
+export class Disk {
+  kept: Kept | undefined
+
+  get entries(): ReadonlyArray<Entry> {
+    return this.kept?.entries ?? []
+  }
+
+  /** Loses the last entries, as a power cut does. */
+  lose(count: number): void {
+    if (this.kept !== undefined)
+      this.kept = { ...this.kept, entries: this.entries.slice(0, Math.max(0, this.entries.length - count)) }
+  }
+}
+
+export const layerMemory = (disk: Disk) =>
+  Layer.succeed(Journal, {
+    open: (fresh) => Effect.sync(() => (disk.kept ??= { ...fresh, pieces: [], entries: [] })),
+    append: (entry) =>
+      Effect.sync(() => {
+        disk.kept = { ...disk.kept!, entries: [...disk.entries, entry] }
+      }),
+    replace: (kept) =>
+      Effect.sync(() => {
+        disk.kept = { epoch: disk.kept!.epoch, ...kept, entries: [] }
+      }),
+    outlives: () => true,
+    file: "memory"
+  })

@@ -1,0 +1,68 @@
+/** The journal in one SQLite file, written by a thread of its own: a first commit of 42,000 rows would hold the readers' loop for 80 ms. */
+import { Worker } from "node:worker_threads"
+
+import { Effect, Layer } from "effect"
+
+import { Journal, JournalFailed, type Kept } from "../Journal.ts"
+import type { Answer, Numbered, Request } from "./Thread.ts"
+
+/** `file`: where the journal is kept; its folder is made where there is none. */
+export const layerSqlite = (file: string) =>
+  Layer.effect(
+    Journal,
+    Effect.gen(function* () {
+      const waiting = new Map<number, (answer: Answer) => void>()
+      const context = yield* Effect.context<never>()
+      let ids = 0
+      let dead: string | undefined
+
+      const worker = new Worker(new URL("./Thread.ts", import.meta.url), { workerData: { file } })
+      worker.on("message", (answer: Answer) => {
+        if (answer.id === -1) {
+          return void Effect.runForkWith(context)(
+            Effect.logWarning(`no checkpoint could be made: ${answer.mistake!.message}`)
+          )
+        }
+        const resume = waiting.get(answer.id)
+        waiting.delete(answer.id)
+        resume?.(answer)
+      })
+      const die = (detail: string) => {
+        dead = detail
+        for (const [id, resume] of waiting) resume({ id, mistake: failed(detail) })
+        waiting.clear()
+      }
+      worker.on("error", (error) => die(String(error)))
+      worker.on("exit", () => die("its thread has ended"))
+
+      const ask = (request: Request): Effect.Effect<Kept | undefined, JournalFailed> =>
+        Effect.callback<Answer>((resume) => {
+          const id = ids++
+          if (dead !== undefined) return resume(Effect.succeed({ id, mistake: failed(dead) }))
+          waiting.set(id, (answer) => resume(Effect.succeed(answer)))
+          worker.postMessage({ ...request, id } satisfies Numbered)
+        }).pipe(
+          Effect.flatMap(({ mistake, value }) =>
+            mistake === undefined
+              ? Effect.succeed(value)
+              : Effect.fail(new JournalFailed({ file, trouble: mistake.trouble, detail: mistake.message }))
+          )
+        )
+
+      yield* Effect.addFinalizer(() =>
+        ask({ op: "close" }).pipe(
+          Effect.catch((error) => Effect.logWarning(error.message)),
+          Effect.andThen(Effect.promise(() => worker.terminate()))
+        )
+      )
+      return Journal.of({
+        open: (fresh) => Effect.map(ask({ op: "open", ...fresh }), (kept) => kept!),
+        append: (entry) => Effect.asVoid(ask({ op: "append", entry })),
+        replace: (kept) => Effect.asVoid(ask({ op: "replace", ...kept })),
+        outlives: () => true,
+        file
+      })
+    })
+  )
+
+const failed = (message: string) => ({ trouble: "failed", message }) as const

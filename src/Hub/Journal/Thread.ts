@@ -1,0 +1,100 @@
+/**
+ * The thread that owns the journal's file. Commits that arrive while one is being written share the next transaction; a
+ * checkpoint is made between them.
+ */
+import { parentPort, workerData } from "node:worker_threads"
+
+import type { Entry, Kept } from "../Journal.ts"
+import { Database, type DatabaseMistake, mistakeOf } from "./Database.ts"
+
+export type Request =
+  | ({ readonly op: "open" } & Pick<Kept, "epoch" | "collections">)
+  | { readonly op: "append"; readonly entry: Entry }
+  | ({ readonly op: "replace" } & Pick<Kept, "collections" | "pieces">)
+  | { readonly op: "close" }
+
+export type Numbered = Request & { readonly id: number }
+
+/** `id`: of the request that this answers. */
+export interface Answer {
+  readonly id: number
+  readonly value?: Kept | undefined
+  readonly mistake?: Pick<DatabaseMistake, "trouble" | "message"> | undefined
+}
+
+const port = parentPort!
+const { file } = workerData as { readonly file: string }
+let database: Database | undefined
+let waiting: Array<{ readonly id: number; readonly entry: Entry }> = []
+let checkpoint: Generator<void> | undefined
+
+const answer = (id: number, run: () => Kept | void): void => {
+  try {
+    const value = run()
+    port.postMessage({ id, value: value ?? undefined } satisfies Answer)
+  } catch (error) {
+    const { message, trouble } = mistakeOf(error)
+    port.postMessage({ id, mistake: { message, trouble } } satisfies Answer)
+  }
+}
+
+const flush = (): void => {
+  const appends = waiting
+  waiting = []
+  if (appends.length === 0) return
+  const mistakes: Array<DatabaseMistake> = []
+  try {
+    database!.append(appends.map(({ entry }) => entry))
+  } catch (error) {
+    mistakes.push(mistakeOf(error))
+  }
+  for (const { id } of appends) {
+    answer(id, () => {
+      if (mistakes[0] !== undefined) throw mistakes[0]
+    })
+  }
+  if (database!.wantsCheckpoint && checkpoint === undefined) {
+    checkpoint = database!.checkpoint()
+    setImmediate(proceed)
+  }
+}
+
+const proceed = (): void => {
+  if (checkpoint === undefined) return
+  try {
+    if (checkpoint.next().done === true) checkpoint = undefined
+    // Commits that have come meanwhile go first.
+    else setImmediate(proceed)
+  } catch (error) {
+    checkpoint = undefined
+    // The log is all there still; the next append tries again, and says what is wrong if that goes on.
+    port.postMessage({ id: -1, mistake: mistakeOf(error) } satisfies Answer)
+  }
+}
+
+port.on("message", (request: Numbered) => {
+  const { id } = request
+  switch (request.op) {
+    case "open":
+      return answer(id, () => {
+        database = new Database(file, request)
+        return database.load()
+      })
+    case "append":
+      if (waiting.length === 0) setImmediate(flush)
+      waiting.push({ id, entry: request.entry })
+      return
+    case "replace":
+      return answer(id, () => {
+        checkpoint = undefined
+        database!.replace(request)
+      })
+    case "close":
+      flush()
+      answer(id, () => {
+        checkpoint = undefined
+        database?.close()
+      })
+      return port.close()
+  }
+})

@@ -1,0 +1,314 @@
+/** What every journal promises, and what SQLite says of files that are not as they should be. */
+import { spawnSync } from "node:child_process"
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
+
+import { afterAll, assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Logger } from "effect"
+
+import { describedOf } from "../../src/Hub/Checkpoint.ts"
+import { Journal, JournalFailed, type Kept } from "../../src/Hub/Journal.ts"
+import { Database, DatabaseMistake } from "../../src/Hub/Journal/Database.ts"
+import { layerFallback } from "../../src/Hub/Journal/Fallback.ts"
+import { Disk, layerMemory } from "../../src/Hub/Journal/Memory.ts"
+import { layerSqlite } from "../../src/Hub/Journal/Sqlite.ts"
+import { collections } from "./World.ts"
+
+const folder = mkdtempSync(join(tmpdir(), "ratecast-journal-"))
+afterAll(() => rmSync(folder, { recursive: true }))
+let files = 0
+const newFile = () => join(folder, `${files++}`, "ratecast.sqlite")
+
+const fresh = { epoch: "first", collections: collections.map(describedOf) }
+const entry = (revision: number, text = `{"at":${revision},"collections":{}}`) => ({ revision, text })
+
+/** One run of a process: opens, does something, and ends. */
+type Run = <A>(
+  use: (journal: Journal["Service"], kept: Kept) => Effect.Effect<A, JournalFailed>
+) => Promise<A>
+
+const runOf =
+  (layer: Layer.Layer<Journal, JournalFailed>, epoch = "other"): Run =>
+  (use) =>
+    Effect.gen(function* () {
+      const journal = yield* Journal
+      return yield* use(journal, yield* journal.open({ ...fresh, epoch }))
+    }).pipe(Effect.provide(Layer.fresh(layer)), Effect.runPromise)
+
+const backends: ReadonlyArray<readonly [name: string, make: () => Layer.Layer<Journal, JournalFailed>]> = [
+  ["memory", () => layerMemory(new Disk())],
+  ["SQLite", () => layerSqlite(newFile())]
+]
+
+for (const [name, make] of backends) {
+  describe(`a journal in ${name}`, () => {
+    it("is empty at first, under the epoch it is given", async () => {
+      const kept = await runOf(make(), "first")((_, kept) => Effect.succeed(kept))
+      assert.deepStrictEqual(kept, { ...fresh, pieces: [], entries: [] })
+    })
+
+    it("keeps what it acknowledged, in order, and its epoch", async () => {
+      const run = runOf(make(), "first")
+      await run((journal) => Effect.forEach([entry(1), entry(2)], journal.append))
+      await run((journal) => journal.append(entry(3)))
+      const kept = await run((_, kept) => Effect.succeed(kept))
+      assert.deepStrictEqual(kept, { ...fresh, pieces: [], entries: [entry(1), entry(2), entry(3)] })
+    })
+
+    it("keeps any text: lone surrogates as JSON writes them, NUL, line ends, 1 MB", async () => {
+      const run = runOf(make())
+      const texts = [JSON.stringify("\ud800"), JSON.stringify("a\0b"), '"\u2028\n🙂"', "x".repeat(1_000_000)]
+      await run((journal) => Effect.forEach(texts, (text, i) => journal.append(entry(i + 1, text))))
+      const { entries } = await run((_, kept) => Effect.succeed(kept))
+      assert.deepStrictEqual(
+        entries.map(({ text }) => text),
+        texts
+      )
+    })
+
+    it("a checkpoint stands in place of everything before it", async () => {
+      const run = runOf(make())
+      await run((journal) =>
+        Effect.forEach([entry(1), entry(2)], journal.append).pipe(
+          Effect.andThen(journal.replace({ collections: [], pieces: ["a", "b", "c"] })),
+          Effect.andThen(journal.append(entry(3)))
+        )
+      )
+      const kept = await run((_, kept) => Effect.succeed(kept))
+      assert.deepStrictEqual(kept, {
+        epoch: "other",
+        collections: [],
+        pieces: ["a", "b", "c"],
+        entries: [entry(3)]
+      })
+    })
+
+    it("many appends at once are all kept, in the order they were asked for", async () => {
+      const run = runOf(make())
+      const entries = Array.from({ length: 500 }, (_, i) => entry(i + 1))
+      await run((journal) => Effect.forEach(entries, journal.append, { concurrency: "unbounded" }))
+      assert.deepStrictEqual((await run((_, kept) => Effect.succeed(kept))).entries, entries)
+    })
+  })
+}
+
+const troubleOf = (run: () => unknown): string => {
+  try {
+    run()
+  } catch (error) {
+    if (error instanceof DatabaseMistake) return error.trouble
+    throw error
+  }
+  return "none"
+}
+
+describe("a file that is not as it should be", () => {
+  it("another process's: locked, and the one that has it goes on", () => {
+    const file = newFile()
+    const first = new Database(file, fresh)
+    assert.strictEqual(
+      troubleOf(() => new Database(file, fresh)),
+      "locked"
+    )
+    first.append([entry(1)])
+    first.close()
+    const second = new Database(file, fresh)
+    assert.deepStrictEqual(
+      second.load().entries.map(({ revision }) => revision),
+      [1]
+    )
+    second.close()
+  })
+
+  it("text, another application's database, a newer layout: foreign, and left as it is", () => {
+    const text = newFile()
+    mkdirSync(join(text, ".."), { recursive: true })
+    writeFileSync(text, "my diary\n".repeat(1_000))
+    const other = newFile()
+    mkdirSync(join(other, ".."), { recursive: true })
+    const db = new DatabaseSync(other)
+    db.exec("CREATE TABLE photos (id INTEGER)")
+    db.close()
+    const newer = newFile()
+    new Database(newer, fresh).close()
+    const later = new DatabaseSync(newer)
+    later.exec("PRAGMA user_version = 99")
+    later.close()
+    for (const file of [text, other, newer]) {
+      const before = readFileSync(file)
+      assert.strictEqual(
+        troubleOf(() => new Database(file, fresh)),
+        "foreign",
+        file
+      )
+      assert.isTrue(readFileSync(file).equals(before), file)
+    }
+  })
+
+  it("damaged: corrupt, and left as it is", () => {
+    const file = newFile()
+    const database = new Database(file, fresh)
+    for (let i = 1; i <= 500; i++) database.append([entry(i, `"${"x".repeat(1_000)}"`)])
+    database.close()
+    const bytes = readFileSync(file)
+    bytes.fill(0xa5, 4_096, bytes.length - 4_096)
+    writeFileSync(file, bytes)
+    const trouble = troubleOf(() => {
+      const damaged = new Database(file, fresh)
+      try {
+        damaged.load()
+      } finally {
+        damaged.close()
+      }
+    })
+    assert.strictEqual(trouble, "corrupt")
+  })
+
+  it("where no file can be: failed", () => {
+    const file = join(folder, "a-file")
+    writeFileSync(file, "")
+    assert.strictEqual(
+      troubleOf(() => new Database(join(file, "x.sqlite"), fresh)),
+      "failed"
+    )
+  })
+
+  it.skipIf(process.getuid?.() === 0)("without the right to write (skipped: root may write anywhere)", () => {
+    const file = newFile()
+    new Database(file, fresh).close()
+    chmodSync(file, 0o400)
+    assert.strictEqual(
+      troubleOf(() => new Database(file, fresh)),
+      "read_only"
+    )
+  })
+
+  const small = join(folder, "small")
+  mkdirSync(small)
+  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=300k", "tmpfs", small]).status === 0
+  afterAll(() => void (mounted && spawnSync("umount", [small])))
+
+  it.skipIf(!mounted)(
+    "a disk that is full: nothing acknowledged is lost (skipped where nothing may be mounted)",
+    () => {
+      const file = join(small, "ratecast.sqlite")
+      const filler = join(small, "filler")
+      writeFileSync(filler, "f".repeat(100_000))
+      const database = new Database(file, fresh)
+      let acknowledged = 0
+      const trouble = troubleOf(() => {
+        for (let i = 1; i <= 500; i++) {
+          database.append([entry(i, `"${"x".repeat(5_000)}"`)])
+          acknowledged = i
+        }
+      })
+      assert.strictEqual(trouble, "full")
+      assert.isAbove(acknowledged, 5)
+      database.close()
+      rmSync(filler)
+      const again = new Database(file, fresh)
+      assert.lengthOf(again.load().entries, acknowledged)
+      again.close()
+    }
+  )
+
+  it("says which file, and what to do", async () => {
+    const file = newFile()
+    mkdirSync(join(file, ".."), { recursive: true })
+    writeFileSync(file, "no journal\n".repeat(1_000))
+    const failure = await runOf(layerSqlite(file))(() => Effect.void).catch((error: unknown) => error)
+    assert.instanceOf(failure, JournalFailed)
+    assert.include((failure as JournalFailed).message, file)
+    assert.match((failure as JournalFailed).message, /RATECAST_DATA/)
+  })
+})
+
+const quiet = Logger.layer([])
+const failing = (after: number) => {
+  let appended = 0
+  return Layer.succeed(Journal, {
+    open: (fresh) => Effect.succeed({ ...fresh, pieces: [], entries: [] }),
+    append: () =>
+      ++appended > after
+        ? Effect.fail(new JournalFailed({ file: "f", trouble: "full", detail: "no space" }))
+        : Effect.void,
+    replace: () => Effect.void,
+    outlives: () => true,
+    file: "f"
+  })
+}
+
+describe("a journal that the daemon can do without", () => {
+  it("goes on in memory when it fails, and says that it does", async () => {
+    const layer = layerFallback.pipe(Layer.provide(failing(2)), Layer.provide(quiet))
+    const seen = await runOf(layer)((journal) =>
+      Effect.forEach([1, 2, 3, 4], (revision) =>
+        Effect.map(journal.append(entry(revision)), () => journal.outlives())
+      )
+    )
+    assert.deepStrictEqual(seen, [true, true, false, false])
+  })
+
+  it("begins in memory where the file is another's, which is left as it is", async () => {
+    const file = newFile()
+    mkdirSync(join(file, ".."), { recursive: true })
+    writeFileSync(file, "my diary\n".repeat(1_000))
+    const layer = layerFallback.pipe(Layer.provide(layerSqlite(file)), Layer.provide(quiet))
+    const outlives = await runOf(layer)((journal) =>
+      Effect.map(journal.append(entry(1)), () => journal.outlives())
+    )
+    assert.isFalse(outlives)
+    assert.include(readFileSync(file, "utf8"), "my diary")
+  })
+})
+
+/** Commits to one collection until the log is long. */
+const grow = (database: Database, from: number, to: number) => {
+  for (let revision = from; revision <= to; revision++) {
+    const row = { id: `k${revision % 50}`, rate: "x".repeat(50_000) }
+    const text = JSON.stringify({ at: revision, collections: { rates: { put: { [row.id]: row } } } })
+    database.append([{ revision, text }])
+  }
+}
+
+describe("a checkpoint of SQLite", () => {
+  it("is wanted when the log is longer than it, and made between appends", () => {
+    const file = newFile()
+    const database = new Database(file, fresh)
+    grow(database, 1, 100)
+    assert.isTrue(database.wantsCheckpoint)
+    const steps = database.checkpoint()
+    let revision = 100
+    for (let i = 0; steps.next().done !== true; i++) if (i % 10 === 0) grow(database, ++revision, revision)
+    assert.isAbove(revision, 105)
+    assert.isFalse(database.wantsCheckpoint)
+    const { entries, pieces } = database.load()
+    assert.deepStrictEqual(
+      entries.map((each) => each.revision),
+      Array.from({ length: revision - 100 }, (_, i) => 101 + i)
+    )
+    assert.include(pieces[0], '"revision":100')
+    database.close()
+  })
+
+  it("one that is not finished when the process dies leaves everything as it was", () => {
+    const file = newFile()
+    const database = new Database(file, fresh)
+    grow(database, 1, 100)
+    const steps = database.checkpoint()
+    for (let i = 0; i < 103; i++) steps.next()
+    database.close()
+    const again = new Database(file, fresh)
+    const { entries, pieces } = again.load()
+    assert.lengthOf(entries, 100)
+    assert.deepStrictEqual(pieces, [])
+    for (const _ of again.checkpoint()) {
+      // to the end
+    }
+    assert.lengthOf(again.load().entries, 0)
+    again.close()
+    assert.isTrue(existsSync(file))
+  })
+})
