@@ -49,6 +49,12 @@ export interface Health {
 export const sameHealth = (a: Health, b: Health): boolean =>
   a.state === b.state && a.error?.code === b.error?.code
 
+const ranks = { live: 0, stale: 1, loading: 2 }
+
+/** Of a collection made of others: the worst of theirs. */
+export const worst = (healths: ReadonlyArray<Health>): Health =>
+  healths.reduce((a, b) => (ranks[b.state] > ranks[a.state] ? b : a), { state: "live" })
+
 /** A row that lives on with other values: the whole next row, and the names of the fields that differ. */
 export interface Edit {
   readonly row: Row

@@ -10,7 +10,7 @@ import { Api } from "./Http/Api.ts"
 import { changes } from "./Http/Changes.ts"
 import { collections } from "./Http/Collections.ts"
 import { fallback, type Route } from "./Http/Fallback.ts"
-import { guard, type Handler } from "./Http/Guard.ts"
+import { clientLeft, guard, type Handler } from "./Http/Guard.ts"
 import { livez, readyz } from "./Http/Health.ts"
 import { Problem, problemResponse } from "./Http/Problem.ts"
 import { refresh } from "./Http/Refresh.ts"
@@ -25,8 +25,21 @@ import { Upstream } from "./Upstream.ts"
 
 type Endpoint = Route & { readonly handler: Handler<HttpRouter.RouteContext> }
 
+const groundOf = Effect.fnUntraced(function* (
+  origins: ReadonlySet<string>
+): Effect.fn.Return<Ground, never, Catalog | Hub | Upstream> {
+  const run = Effect.runForkWith(yield* Effect.context<never>())
+  return {
+    catalog: yield* Catalog,
+    hub: yield* Hub,
+    upstream: yield* Upstream,
+    origins,
+    left: (route) => void run(clientLeft(route))
+  }
+})
+
 const roads = Effect.fnUntraced(function* (origins: ReadonlySet<string>) {
-  const ground: Ground = { catalog: yield* Catalog, hub: yield* Hub, upstream: yield* Upstream, origins }
+  const ground = yield* groundOf(origins)
   const endpoints: ReadonlyArray<Endpoint> = [
     { method: "GET", path: "/v1/snapshot", handler: snapshot(ground) },
     { method: "GET", path: "/v1/changes", handler: changes(ground) },
@@ -128,12 +141,12 @@ const isDecodable = (path: string): boolean => {
 
 const serve = <R>(
   endpoints: (origins: ReadonlySet<string>) => Effect.Effect<ReadonlyArray<Endpoint>, never, R>,
-  hasPage: boolean
+  { basePath, page }: Pick<Settings["Service"], "basePath" | "page">
 ) =>
   HttpRouter.serve(
     HttpRouter.use(
       Effect.fnUntraced(function* (router) {
-        const { basePath, origins, page } = yield* Settings
+        const { origins } = yield* Settings
         const all = yield* endpoints(origins)
         for (const { handler, method, path } of all) {
           const guarded = guard(path, origins, handler)
@@ -142,7 +155,7 @@ const serve = <R>(
           // and it would find the route for everything else.
           if (method === "GET") yield* router.add("HEAD" as "GET", path, guarded)
         }
-        yield* router.add("*", "*", guard("*", origins, yield* fallback(all, hasPage ? page : Option.none())))
+        yield* router.add("*", "*", guard("*", origins, yield* fallback(all, page)))
         yield* router.addGlobalMiddleware(routable)
         if (basePath !== "") yield* router.addGlobalMiddleware(under(basePath))
       })
@@ -162,7 +175,7 @@ const main = Layer.unwrap(
           ? yield* roads(origins)
           : [...(yield* roads(origins)), ...(yield* reference)]
       }),
-      true
+      settings
     ).pipe(Layer.provide(layerServer({ host, port, tls: tlsOf(settings) })))
   })
 )
@@ -173,15 +186,9 @@ const admin = Layer.unwrap(
     const { adminHost, adminPort } = settings
     return serve(
       Effect.fnUntraced(function* (origins) {
-        const ground: Ground = {
-          catalog: yield* Catalog,
-          hub: yield* Hub,
-          upstream: yield* Upstream,
-          origins
-        }
-        return [...(yield* reference), ...probes(ground)]
+        return [...(yield* reference), ...probes(yield* groundOf(origins))]
       }),
-      false
+      { basePath: "", page: Option.none() }
     ).pipe(Layer.provide(layerServer({ host: adminHost, port: adminPort, tls: undefined })))
   })
 )

@@ -32,7 +32,7 @@ export { layerFallback } from "./Hub/Journal/Fallback.ts"
 export { layerSqlite } from "./Hub/Journal/Sqlite.ts"
 export { goodbyeMessage, type GoodbyeCode } from "./Hub/Message.ts"
 export type { Opening } from "./Hub/Opening.ts"
-export { makeQuery, matchesPattern, type Part, type Query } from "./Hub/Query.ts"
+export { makeQuery, type Part, type Query } from "./Hub/Query.ts"
 
 const commits = Metric.counter("hub_commits_total", { description: "Commits", incremental: true })
 const newestRevision = Metric.gauge("hub_revision", { description: "The revision of the newest commit" })
@@ -137,7 +137,8 @@ const make = Effect.gen(function* () {
       counted: (readers) => readersNow.updateUnsafe(readers, context),
       wake: () => wake.openUnsafe(),
       sent: (frame, framing) => counts.sent(frame, framing),
-      broken: (error) => fork(Effect.logDebug("a reader's connection broke", error))
+      broken: (error) => fork(Effect.logDebug("a reader's connection broke", error)),
+      fork: (effect) => fork(effect)
     }
   })
   const drainers = new Set<() => void>()

@@ -137,6 +137,11 @@ export class RateEngine extends Context.Service<
               return yield* settle(held)
             }
             case "Idle":
+              // Whoever waits for what is held back would wait for good.
+              throttle.revise((before) => {
+                for (const waiter of before.waiting) Deferred.doneUnsafe(waiter, Effect.succeed(false))
+                return { ...before, waiting: [] }
+              })
               throttles.delete(reading.source)
               return yield* settle(held)
           }

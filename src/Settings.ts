@@ -22,7 +22,10 @@ const settings = Config.all({
   /** Pages of these origins may read across origins and open WebSockets; `*` for all, without credentials. */
   origins: Config.String("ORIGINS").pipe(
     Config.withDefault(""),
-    Config.map((text): ReadonlySet<string> => new Set(list(text)))
+    // `https://app.example.com/` is what people copy; a browser sends no slash.
+    Config.map(
+      (text): ReadonlySet<string> => new Set(list(text).map((item) => URL.parse(item)?.origin ?? item))
+    )
   ),
   /** PEM files; with both the daemon speaks TLS, HTTP/2 and HTTP/1.1. */
   tlsKeyFile: Config.option(Config.String("TLS_KEY_FILE")),

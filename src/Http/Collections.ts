@@ -3,7 +3,7 @@ import { Effect, Schema } from "effect"
 import type { HttpServerRequest } from "effect/http"
 
 import type { Declared } from "../Catalog.ts"
-import type { Health } from "../Collection.ts"
+import { worst } from "../Collection.ts"
 import { didYouMean } from "../Nearest.ts"
 import { textResponse } from "./Json.ts"
 import { Problem } from "./Problem.ts"
@@ -63,10 +63,6 @@ export const noParameters = (request: HttpServerRequest.HttpServerRequest): Effe
         })
       )
 }
-
-const ranks = { live: 0, stale: 1, loading: 2 }
-const worst = (healths: ReadonlyArray<Health>): Health =>
-  healths.reduce((a, b) => (ranks[b.state] > ranks[a.state] ? b : a), { state: "live" })
 
 /** JSON Schemas of the fixed and of the live fields, as they stand on the wire. */
 const shapesOf = ({ collection, row }: Declared) => {

@@ -90,14 +90,20 @@ export class Connection implements Sink {
     this.cancelPing = ground.hub.after(pingEvery, this.ping)
     this.cancelDrain = ground.hub.onDrain(() => this.end("shutdown"))
     this.idle()
-    socket.onClosing = () => this.release()
+    socket.onClosing = () => {
+      if (!this.ended) ground.left("/v1/socket")
+      this.release()
+    }
     socket.onBroken = (code) => this.end(code === 1009 ? "too_large" : "bad_message")
     socket.on("message", (data, isBinary) => this.onMessage(data as Buffer, isBinary))
     socket.on("ping", (data) => !this.ended && this.answers.pong(data))
     socket.on("pong", () => {
       this.unanswered = 0
     })
-    socket.on("close", () => this.release())
+    socket.on("close", () => {
+      if (!this.ended) ground.left("/v1/socket")
+      this.release()
+    })
     socket.on("error", socket.fail)
   }
 

@@ -15,6 +15,11 @@ const disconnects = Metric.counter("http_client_disconnects_total", {
   incremental: true
 })
 
+export const clientLeft = (route: string): Effect.Effect<void> =>
+  Metric.update(Metric.withAttributes(disconnects, { route }), 1).pipe(
+    Effect.andThen(Effect.logDebug("the client left").pipe(Effect.annotateLogs({ route })))
+  )
+
 /** Longer URLs are refused: no query needs them, and each is kept while it is read. */
 const maxUrl = 8 * 1024
 
@@ -31,10 +36,7 @@ export const guard =
       Effect.catchTag("Problem", (problem) => Effect.succeed(problemResponse(problem))),
       Effect.catchCause((cause) =>
         Cause.hasInterruptsOnly(cause)
-          ? Metric.update(Metric.withAttributes(disconnects, { route }), 1).pipe(
-              Effect.andThen(Effect.logDebug("the client left").pipe(Effect.annotateLogs({ route }))),
-              Effect.andThen(Effect.failCause(cause))
-            )
+          ? Effect.andThen(clientLeft(route), Effect.failCause(cause))
           : Effect.logError("a handler failed", cause).pipe(
               Effect.annotateLogs({ route }),
               Effect.as(

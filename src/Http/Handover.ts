@@ -54,7 +54,8 @@ export const handOverStream = (
       protocol: "HTTP/2",
       out: stream,
       end: () => stream.end(),
-      destroy: () => stream.close(),
+      // Closing it waits until the client has taken everything.
+      destroy: () => stream.destroy(),
       onClose: (listener) => stream.once("close", listener)
     }
   }

@@ -14,6 +14,8 @@ export interface Ground {
   readonly catalog: Catalog["Service"]
   readonly hub: Hub["Service"]
   readonly upstream: Upstream["Service"]
+  /** A client left by itself: a line in the log of those who debug, and a counter. */
+  readonly left: (route: string) => void
   /** Pages that may reach us from elsewhere. */
   readonly origins: ReadonlySet<string>
 }

@@ -11,7 +11,6 @@ import {
   type Framing,
   goodbyeMessage,
   type GoodbyeCode,
-  type Hub,
   type Query,
   type Reader,
   type Sink
@@ -51,13 +50,13 @@ export const stream = (ground: Ground) =>
         detail: "another answer is on its way on this connection; a stream needs one of its own"
       })
     }
-    const sink = new EventSink(connection, gzip, retry)
+    const sink = new EventSink(ground, connection, gzip, retry)
     if (query instanceof Problem) {
       sink.end("too_many", query.retryAfterMs)
     } else if (hub.isDraining()) {
       sink.end("shutdown")
     } else {
-      yield* sink.serve(hub, query, asked.since, asked.interval)
+      yield* sink.serve(query, asked.since, asked.interval)
     }
     return handedOver
   })
@@ -65,37 +64,44 @@ export const stream = (ground: Ground) =>
 /** A problem that may be gone when the client comes back. */
 const isPassing = (problem: Problem): boolean => problem.code === "too_many" || problem.code === "unavailable"
 
+/** How long the last bytes may take to be taken, ms. */
+const farewellWithin = 2_000
+
 class EventSink implements Sink {
   readonly framing: Framing
+  private readonly ground: Ground
   private readonly connection: StreamHandover
   private readonly gzip: Gzip | undefined
   private readonly outlet: Outlet
   private readonly retry: number
-  private hub: Hub["Service"] | undefined
   private reader: Reader | undefined
+  private ended = false
 
-  constructor(connection: StreamHandover, gzip: boolean, retry: number) {
+  constructor(ground: Ground, connection: StreamHandover, gzip: boolean, retry: number) {
+    const { hub } = ground
+    this.ground = ground
     this.connection = connection
     this.retry = retry
     this.gzip = gzip ? new Gzip() : undefined
     const chunked = connection.protocol === "HTTP/1.1"
     this.framing = gzip ? (chunked ? "gzipChunks" : "gzipEvents") : chunked ? "chunks" : "events"
     this.outlet = new Outlet(connection.out, {
-      drained: () => this.reader !== undefined && this.hub?.drained(this.reader),
-      progressed: () => this.reader !== undefined && this.hub?.progressed(this.reader)
+      drained: () => this.reader !== undefined && hub.drained(this.reader),
+      progressed: () => this.reader !== undefined && hub.progressed(this.reader)
     })
     const begin = `retry: ${retry}\n\n`
     this.writeOwn(this.gzip === undefined ? Buffer.from(begin) : this.gzip.begin(begin))
   }
 
-  serve(hub: Hub["Service"], query: Query, since: string | undefined, interval: number): Effect.Effect<void> {
+  serve(query: Query, since: string | undefined, interval: number): Effect.Effect<void> {
     return Effect.suspend(() => {
+      const { hub, left } = this.ground
       const reader = hub.enter(query, this, { interval, once: false })
-      this.hub = hub
       this.reader = reader
       this.connection.onClose(() => {
         this.outlet.close()
         hub.leave(reader)
+        if (!this.ended) left("/v1/stream")
       })
       return hub.open(reader, { since, notBefore: 0 })
     })
@@ -108,6 +114,8 @@ class EventSink implements Sink {
   }
 
   end(code: GoodbyeCode, retryAfterMs = this.retry): void {
+    const { hub } = this.ground
+    this.ended = true
     // A goodbye cannot be put into the middle of a frame that the reader does not take.
     if (this.outlet.isBusy || code === "stalled") {
       this.connection.destroy()
@@ -116,8 +124,10 @@ class EventSink implements Sink {
       if (this.gzip !== undefined) this.writeOwn(this.gzip.end())
       this.outlet.close()
       this.connection.end()
+      // A reader that takes nothing would hold its connection, and what is written to it, for good.
+      this.connection.onClose(hub.after(farewellWithin, this.connection.destroy))
     }
-    if (this.reader !== undefined) this.hub?.leave(this.reader)
+    if (this.reader !== undefined) hub.leave(this.reader)
   }
 
   private writeOwn(bytes: Buffer): void {

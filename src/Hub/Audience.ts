@@ -2,7 +2,7 @@
  * Everybody who asks the same query, in cohorts: a cohort is whoever stands at the same place and is served at the same
  * pace, so one frame does for all of them. Plain objects; no fiber, scope or timer per reader.
  */
-import { type Changes, changesSince } from "./Changes.ts"
+import { type Changes, changesSince, covered } from "./Changes.ts"
 import type { Deadline } from "./Deadlines.ts"
 import { Frame, type Framing } from "./Frame.ts"
 import { changeMessage, type GoodbyeCode, pingMessage } from "./Message.ts"
@@ -68,6 +68,9 @@ export class Cohort {
   ping: Deadline | undefined
   /** Set while a change waits for `notBefore`. */
   pacing: Deadline | undefined
+  /** While a snapshot is built for it, or its next frame compressed; then that frame. */
+  preparing = false
+  next: Next | undefined
 
   constructor(audience: Audience, pace: Pace, place: Place, now: number) {
     this.audience = audience
@@ -77,12 +80,20 @@ export class Cohort {
   }
 }
 
+/** What a cohort is given next, and the revision at which it stands then. */
+export interface Next {
+  readonly frame: Frame
+  readonly revision: number
+}
+
 /** A change, or why there is none: nothing changed, or a snapshot is needed for this reason. */
 export type Made = Frame | "nothing" | "forgotten" | "smaller"
 
 const keyOf = (pace: Pace, { notBefore, seen, sent }: Place): string =>
   `${sent}/${seen}/${notBefore}/${pace.interval}${pace.once ? "/once" : ""}`
 
+/** Frames kept at one revision: so many may come back with different cursors and still share theirs. */
+const maxMade = 256
 /** Changes with more keys than this are weighed against a snapshot. */
 const manyKeys = 256
 
@@ -121,7 +132,7 @@ export class Audience {
 
   /** The change that takes readers from one place to the present; or why there is none. */
   change(place: Place): Made {
-    if (this.madeAt !== this.state.revision) {
+    if (this.madeAt !== this.state.revision || this.made.size >= maxMade) {
       this.made.clear()
       this.madeAt = this.state.revision
     }
@@ -156,8 +167,8 @@ export class Audience {
   ping(place: Place): Frame {
     const { query, state } = this
     const cursor = state.cursor(query, place.seen)
-    const asOf = [...this.collections()]
-      .map((name) => [name, state.asOf(name)] as const)
+    const asOf = [...covered(state, query)]
+      .map(([, table]) => [table.collection.name, table.asOf] as const)
       .filter(([, at]) => at > 0)
     return new Frame("ping", cursor, [pingMessage({ from: place.cursor, cursor, at: state.at, asOf })])
   }
@@ -170,8 +181,9 @@ export class Audience {
     return this.opening.frame
   }
 
-  *collections(): Generator<string> {
-    yield* this.query.parts.keys()
+  /** Lets go of the snapshot message: it would be held for as long as anybody reads. */
+  forgetOpening(): void {
+    this.opening = undefined
   }
 }
 

@@ -7,17 +7,19 @@
 import { type Clock, Effect } from "effect"
 
 import type { Commit } from "../Collection.ts"
-import { Audience, Cohort, type Pace, type Place, Reader, type Sink } from "./Audience.ts"
+import { Audience, Cohort, type Next, type Pace, type Place, Reader, type Sink } from "./Audience.ts"
 import { Deadlines } from "./Deadlines.ts"
 import type { Frame, Framing } from "./Frame.ts"
 import { Interest } from "./Interest.ts"
 import { pingEvery } from "./Message.ts"
 import type { Query } from "./Query.ts"
-import type { Snapshots } from "./Snapshots.ts"
-import type { State } from "./State.ts"
+import type { Snapshot, Snapshots } from "./Snapshots.ts"
+import type { Reason, State } from "./State.ts"
 
 /** The event loop is left to others after this long, ms. */
 const slice = 4
+/** A snapshot message is kept for those who come together, ms. */
+const openingKept = 1_000
 /** A reader that takes nothing of a frame for this long is ended, ms. */
 const stalledAfter = 60_000
 
@@ -32,8 +34,10 @@ export interface Hooks {
   readonly wake: () => void
   /** A frame left to one reader. */
   readonly sent: (frame: Frame, framing: Framing) => void
-  /** A connection threw while it was written to. */
+  /** A connection threw while it was written to, or a cohort could not be served. */
   readonly broken: (error: unknown) => void
+  /** Runs beside the loop, which waits for nothing. */
+  readonly fork: (effect: Effect.Effect<void>) => void
 }
 
 /** One turn of the loop: its time, and since when the event loop has been held. */
@@ -54,6 +58,7 @@ export class Delivery {
   private dueAudiences = new Set<Audience>()
   private dueCohorts = new Set<Cohort>()
   private sends = 0
+  private rounds = 0
 
   constructor(options: {
     readonly state: State
@@ -151,21 +156,44 @@ export class Delivery {
     this.armStall(reader)
   }
 
+  /** The snapshot message for readers of one query. */
+  opening(audience: Audience, snapshot: Snapshot, reason: Reason): Frame {
+    this.deadlines.set(this.now + openingKept, () => audience.forgetOpening())
+    return audience.snapshot(snapshot, reason)
+  }
+
   /** Serves whoever is due, once. */
   readonly round: Effect.Effect<void> = Effect.gen({ self: this }, function* () {
     const audiences = this.dueAudiences
-    const cohorts = this.dueCohorts
+    const due = this.dueCohorts
     this.dueAudiences = new Set()
     this.dueCohorts = new Set()
     const now = this.now
     const turn: Turn = { at: now, heldSince: now }
-    for (const audience of audiences) {
-      for (const cohort of audience.everyCohort()) cohorts.add(cohort)
+    for (const audience of audiences) for (const cohort of audience.everyCohort()) due.add(cohort)
+    const cohorts = [...due]
+    // Another cohort is first every time, so that the last is not always the same one.
+    const first = this.rounds++ % Math.max(cohorts.length, 1)
+    for (let i = 0; i < cohorts.length; i++) {
+      const cohort = cohorts[(first + i) % cohorts.length]!
+      try {
+        if (cohort.readers.size > 0) yield* this.serve(cohort, turn)
+      } catch (error) {
+        this.hooks.broken(error)
+      }
+      yield* this.pause(turn)
     }
-    for (const cohort of cohorts) if (cohort.readers.size > 0) yield* this.serve(cohort, turn)
   });
 
+  /** Leaves the event loop to others where it has been held for long. */
+  private *pause(turn: Turn) {
+    if (this.now - turn.heldSince < slice) return
+    yield* Effect.yieldNow
+    turn.heldSince = this.now
+  }
+
   private *serve(cohort: Cohort, turn: Turn) {
+    if (cohort.preparing) return
     const { audience, pace, place } = cohort
     const pinging = !pace.once && turn.at - cohort.messageAt >= pingEvery
     if (place.notBefore > turn.at) {
@@ -174,42 +202,82 @@ export class Delivery {
         this.mark(cohort)
       })
       // What changed is not looked at yet, so the ping goes no further than what is known.
-      if (pinging) yield* this.send(cohort, audience.ping(place), place.seen, turn)
+      if (pinging) yield* this.send(cohort, { frame: audience.ping(place), revision: place.seen }, turn)
       return
     }
     const { revision } = this.state
-    const made = audience.change(place)
+    const made = cohort.next === undefined ? audience.change(place) : undefined
     if (made === "nothing") {
       const moved = this.move(cohort, { ...place, seen: revision, notBefore: 0 })
-      if (pinging) yield* this.send(moved, audience.ping(moved.place), revision, turn)
-    } else if (typeof made === "string") {
-      const snapshot = yield* this.snapshots.current(audience.query)
-      yield* this.send(cohort, audience.snapshot(snapshot, made), snapshot.revision, turn)
-    } else {
-      yield* this.send(cohort, made, revision, turn)
+      if (pinging) yield* this.send(moved, { frame: audience.ping(moved.place), revision }, turn)
+      return
     }
+    const next =
+      cohort.next ?? (typeof made === "string" ? this.reset(cohort, made) : { frame: made!, revision })
+    if (next !== undefined && this.isReady(cohort, next)) yield* this.send(cohort, next, turn)
   }
 
-  private *send(cohort: Cohort, frame: Frame, revision: number, turn: Turn) {
+  /** Not older than what the cohort has. `undefined`: one is being built. */
+  private reset(cohort: Cohort, reason: Reason): Next | undefined {
+    const { audience, place } = cohort
+    const next = (snapshot: Snapshot): Next => ({
+      frame: this.opening(audience, snapshot, reason),
+      revision: snapshot.revision
+    })
+    const snapshot = this.snapshots.ready(audience.query, place.seen)
+    if (snapshot !== undefined) return next(snapshot)
+    this.prepare(
+      cohort,
+      // However much has changed by then: what is told next begins there.
+      Effect.map(this.snapshots.recent(audience.query, place.seen), (built) => {
+        cohort.next = next(built)
+      })
+    )
+    return undefined
+  }
+
+  private isReady(cohort: Cohort, next: Next): boolean {
+    for (const { sink } of cohort.readers) {
+      if (next.frame.isReady(sink.framing)) continue
+      cohort.next = next
+      this.prepare(cohort, next.frame.prepare)
+      return false
+    }
+    return true
+  }
+
+  /** Takes long, so it is done beside the loop; the cohort stays where it is, and is due when it is done. */
+  private prepare(cohort: Cohort, work: Effect.Effect<void>): void {
+    cohort.preparing = true
+    this.hooks.fork(
+      Effect.onExit(work, () =>
+        Effect.sync(() => {
+          cohort.preparing = false
+          if (cohort.readers.size > 0) this.mark(cohort)
+        })
+      )
+    )
+  }
+
+  private *send(cohort: Cohort, { frame, revision }: Next, turn: Turn) {
     const { pace, place } = cohort
     const members = [...cohort.readers]
     // The cohort moves before its readers are written to: whoever comes while the loop pauses stands at the new place.
     cohort.messageAt = turn.at
-    this.move(cohort, {
+    cohort.next = undefined
+    const moved = this.move(cohort, {
       sent: revision,
-      seen: Math.max(revision, place.seen),
+      seen: revision,
       cursor: frame.cursor!,
       notBefore: frame.type === "change" && pace.interval > 0 ? turn.at + pace.interval : place.notBefore
     })
-    // Another reader is first every time, so that the last is not always the same one.
+    if (revision < this.state.revision && frame.type !== "ping") this.mark(moved)
+    // Another reader is first every time, here too.
     const first = this.sends++ % Math.max(members.length, 1)
     for (let i = 0; i < members.length; i++) {
       const reader = members[(first + i) % members.length]!
-      if (!frame.isReady(reader.sink.framing)) yield* frame.prepare
       if (!reader.gone) this.write(reader, frame)
-      if (this.now - turn.heldSince < slice) continue
-      yield* Effect.yieldNow
-      turn.heldSince = this.now
+      yield* this.pause(turn)
     }
   }
 

@@ -7,9 +7,9 @@
  */
 import { constants, crc32, deflateRaw, deflateRawSync } from "node:zlib"
 
-import { Effect } from "effect"
+import { Deferred, Effect } from "effect"
 
-import { crcShift } from "./Crc.ts"
+import { crcJoin, crcShift } from "./Crc.ts"
 
 /**
  * How a road wraps messages. `events`: Server-Sent Events as they are, for HTTP/1.0 and HTTP/2. `chunks`: the same in
@@ -39,23 +39,39 @@ const blocks = { finishFlush: constants.Z_FULL_FLUSH }
 export class Body {
   readonly utf8: Buffer
   deflated: Buffer | undefined
+  private deflating: Deferred.Deferred<void> | undefined
+  private ownCrc: number | undefined
+  private ownFragments: ReadonlyArray<Buffer> | undefined
 
   constructor(utf8: Buffer) {
     this.utf8 = utf8
   }
 
-  /** Compresses it once, in the thread pool. */
-  readonly deflate: Effect.Effect<void> = Effect.suspend(() =>
-    this.deflated !== undefined
-      ? Effect.void
-      : Effect.callback<void>((resume) => {
-          deflateRaw(this.utf8, blocks, (error, deflated) => {
-            if (error !== null) return resume(Effect.die(error))
-            this.deflated = deflated
-            resume(Effect.void)
-          })
-        })
-  )
+  /** Compresses it once, in the thread pool, however many ask. */
+  readonly deflate: Effect.Effect<void> = Effect.suspend(() => {
+    if (this.deflated !== undefined) return Effect.void
+    if (this.deflating === undefined) {
+      const deflating = Deferred.makeUnsafe<void>()
+      this.deflating = deflating
+      deflateRaw(this.utf8, blocks, (error, deflated) => {
+        if (error === null) this.deflated = deflated
+        this.deflating = undefined
+        Deferred.doneUnsafe(deflating, error === null ? Effect.void : Effect.die(error))
+      })
+    }
+    return Deferred.await(this.deflating)
+  })
+
+  get crc(): number {
+    return (this.ownCrc ??= crc32(this.utf8))
+  }
+
+  /** As fragments in the middle of a WebSocket message. */
+  get fragments(): ReadonlyArray<Buffer> {
+    return (this.ownFragments ??= slices(this.utf8).map((piece) =>
+      socketFrame(opcodes.continuation, false, piece)
+    ))
+  }
 }
 
 export type FrameType = "snapshot" | "change" | "ping" | "goodbye"
@@ -106,7 +122,7 @@ export class Frame {
       case "text":
         return plain(segments(this.pieces).map(bytesOf))
       case "socket":
-        return plain(socketFrames(segments(this.pieces).map(bytesOf)))
+        return plain(socketFrames(segments(this.pieces)))
       case "events":
         return plain(this.events().map(bytesOf))
       case "chunks":
@@ -169,12 +185,20 @@ export const chunk = (data: Buffer): ReadonlyArray<Buffer> => {
  * A text message of a server, not masked (RFC 6455, 5.2). A long one goes in fragments, so that a ping or a close can be
  * sent between two of them.
  */
-const socketFrames = (payload: ReadonlyArray<Buffer>): ReadonlyArray<Buffer> => {
-  const pieces = payload.flatMap(slices)
-  return pieces.map((piece, i) =>
-    socketFrame(i === 0 ? opcodes.text : opcodes.continuation, i === pieces.length - 1, piece)
-  )
-}
+const socketFrames = (payload: ReadonlyArray<Buffer | Body>): ReadonlyArray<Buffer> =>
+  payload.flatMap((segment, i) => {
+    const isFirst = i === 0
+    const isLast = i === payload.length - 1
+    if (segment instanceof Body && !isFirst && !isLast) return segment.fragments
+    const pieces = slices(bytesOf(segment))
+    return pieces.map((piece, j) =>
+      socketFrame(
+        isFirst && j === 0 ? opcodes.text : opcodes.continuation,
+        isLast && j === pieces.length - 1,
+        piece
+      )
+    )
+  })
 
 /** A text of one connection alone, in the framing of a WebSocket. */
 export const socketText = (message: string): Buffer => Buffer.concat(socketFrames([Buffer.from(message)]))
@@ -221,12 +245,15 @@ const gzipped = (
         : deflateRawSync(part, blocks)
     )
   )
-  const texts = parts.map(bytesOf)
-  const length = lengthOf(texts)
+  const length = lengthOf(parts.map(bytesOf))
   return {
     buffers,
     bytes: lengthOf(buffers),
-    crc: texts.reduce((crc, text) => crc32(text, crc), 0),
+    crc: parts.reduce(
+      (crc, part) =>
+        part instanceof Body ? crcJoin(crc, part.crc, crcShift(part.utf8.length)) : crc32(part, crc),
+      0
+    ),
     length,
     shift: crcShift(length)
   }

@@ -41,11 +41,13 @@ export const opener = (options: {
     return !reader.gone && delivery.hand(reader, frame, place)
   })
 
-  /** The last snapshot built, and at once what changed since then. */
-  const reset = Effect.fnUntraced(function* (reader: Reader, reason: Reason, notBefore: number) {
+  /** The last snapshot built, not older than what the reader has, and at once what changed since then. */
+  const reset = Effect.fnUntraced(function* (reader: Reader, reason: Reason, notBefore: number, least = 0) {
     const { audience, pace } = reader
-    const snapshot = yield* pace.once ? snapshots.current(audience.query) : snapshots.recent(audience.query)
-    const frame = audience.snapshot(snapshot, reason)
+    const snapshot = yield* pace.once
+      ? snapshots.current(audience.query)
+      : snapshots.recent(audience.query, least)
+    const frame = delivery.opening(audience, snapshot, reason)
     const place: Place = {
       sent: snapshot.revision,
       seen: snapshot.revision,
@@ -77,7 +79,8 @@ export const opener = (options: {
     const place: Place = { sent: resume.revision, seen: resume.revision, cursor: since, notBefore }
     if (notBefore > delivery.now) return delivery.stand(reader, place)
     const made = audience.change(place)
-    if (made === "forgotten" || made === "smaller") return yield* reset(reader, made, notBefore)
+    if (made === "forgotten" || made === "smaller")
+      return yield* reset(reader, made, notBefore, resume.revision)
     if (pace.once && made === "nothing") return delivery.stand(reader, { ...place, seen: now.seen })
     const next = made === "nothing" ? now : afterChange(reader)
     const frame = made === "nothing" ? audience.ping({ ...place, seen: now.seen }) : made

@@ -3,7 +3,7 @@
  * gets the last one built and at once the change since then, so a new one is built only when that change has grown to a
  * tenth of it: building costs a hundred times what a change one commit behind does.
  */
-import { Clock, Deferred, Effect } from "effect"
+import { Clock, Deferred, Effect, Semaphore } from "effect"
 
 import type { Health, Row } from "../Collection.ts"
 import { type Changes, changesSince, covered, rowsOf } from "./Changes.ts"
@@ -34,6 +34,19 @@ export interface Snapshot {
   readonly bytes: number
 }
 
+interface Kept {
+  readonly snapshot: Snapshot
+  /** How many keys have changed since then, as of this revision. */
+  weighedAt: number
+  keysChanged: number
+}
+
+interface Building {
+  /** It shows this revision or a later one. */
+  readonly revision: number
+  readonly built: Deferred.Deferred<Snapshot>
+}
+
 /** How many keys a change names. */
 export const keysNamed = (changes: Changes): number => {
   let keys = 0
@@ -51,8 +64,10 @@ export const keysNamed = (changes: Changes): number => {
 export class Snapshots {
   private readonly state: State
   private readonly fork: (effect: Effect.Effect<void>) => void
-  private readonly kept = new Map<string, Snapshot>()
-  private readonly building = new Map<string, Deferred.Deferred<Snapshot>>()
+  private readonly kept = new Map<string, Kept>()
+  private readonly building = new Map<string, Building>()
+  /** One is built at a time: each holds the loop for its share, and all their rows in memory. */
+  private readonly turns = Semaphore.makeUnsafe(1)
   private keptBytes = 0
 
   /** `fork` runs what goes on though whoever asked for it has left. */
@@ -61,46 +76,74 @@ export class Snapshots {
     this.fork = fork
   }
 
-  /** The last one built, if the change since then is worth less than a new one. */
-  recent(query: Query): Effect.Effect<Snapshot> {
-    return this.get(query, (changes, { rows }) => keysNamed(changes) * 10 <= rows)
+  /** The last one built, if the change since then is worth less than a new one; not older than a revision. */
+  recent(query: Query, least = 0): Effect.Effect<Snapshot> {
+    return Effect.suspend(() => {
+      const kept = this.ready(query, least)
+      return kept === undefined ? this.build(query, least) : Effect.succeed(kept)
+    })
   }
 
-  /** One that shows the state as it is now. */
+  /** The same where it is there already. */
+  ready(query: Query, least: number): Snapshot | undefined {
+    return this.get(query, (keys, { revision, rows }) => revision >= least && keys * 10 <= rows)
+  }
+
+  /** One that shows the state as it is now, or later. */
   current(query: Query): Effect.Effect<Snapshot> {
-    return this.get(query, (changes) => changes.size === 0)
+    return Effect.suspend(() => {
+      const kept = this.get(query, (keys) => keys === 0)
+      return kept === undefined ? this.build(query, this.state.revision) : Effect.succeed(kept)
+    })
   }
 
   private get(
     query: Query,
-    isGood: (changes: Changes, snapshot: Snapshot) => boolean
-  ): Effect.Effect<Snapshot> {
-    return Effect.suspend(() => {
-      const kept = this.kept.get(query.id)
-      if (kept === undefined) return this.build(query)
-      const changes = changesSince(this.state, query, { sent: kept.revision, seen: kept.revision })
-      if (changes === "forgotten" || !isGood(changes, kept)) return this.build(query)
-      this.kept.delete(query.id)
-      this.kept.set(query.id, kept)
-      return Effect.succeed(kept)
-    })
+    isGood: (keysChanged: number, snapshot: Snapshot) => boolean
+  ): Snapshot | undefined {
+    const kept = this.kept.get(query.id)
+    if (kept === undefined) return undefined
+    this.weigh(query, kept)
+    if (!isGood(kept.keysChanged, kept.snapshot)) return undefined
+    this.kept.delete(query.id)
+    this.kept.set(query.id, kept)
+    return kept.snapshot
   }
 
-  private build(query: Query): Effect.Effect<Snapshot> {
-    let built = this.building.get(query.id)
-    if (built === undefined) {
-      built = Deferred.makeUnsafe()
-      this.building.set(query.id, built)
+  /** Once a revision, however many newcomers ask. */
+  private weigh(query: Query, kept: Kept): void {
+    if (kept.weighedAt === this.state.revision) return
+    const { revision } = kept.snapshot
+    const changes = changesSince(this.state, query, { sent: revision, seen: revision })
+    kept.weighedAt = this.state.revision
+    // A change of a collection's state alone names no key, and is a change all the same.
+    kept.keysChanged =
+      changes === "forgotten" ? Infinity : changes.size === 0 ? 0 : Math.max(keysNamed(changes), 1)
+  }
+
+  /** Joins the one that is being built, unless that shows less than is asked for. */
+  private build(query: Query, least: number): Effect.Effect<Snapshot> {
+    return Effect.suspend(() => {
+      const building = this.building.get(query.id)
+      if (building !== undefined) {
+        return building.revision >= least
+          ? Deferred.await(building.built)
+          : Effect.andThen(Deferred.await(building.built), this.build(query, least))
+      }
+      const built = Deferred.makeUnsafe<Snapshot>()
+      this.building.set(query.id, { revision: this.state.revision, built })
       this.fork(
-        this.encode(query).pipe(
-          Effect.tap((snapshot) => Effect.sync(() => this.keep(query, snapshot))),
-          Effect.ensuring(Effect.sync(() => this.building.delete(query.id))),
-          Deferred.into(built),
-          Effect.asVoid
-        )
+        this.turns
+          .withPermits(1)(this.encode(query))
+          .pipe(
+            Effect.tap((snapshot) => Effect.sync(() => this.keep(query, snapshot))),
+            Effect.ensuring(Effect.sync(() => this.building.delete(query.id))),
+            Deferred.into(built),
+            Effect.asVoid
+          )
       )
-    }
-    return Deferred.await(built)
+      return Deferred.await(built)
+    })
   }
 
   private readonly encode = Effect.fnUntraced(function* (
@@ -124,13 +167,14 @@ export class Snapshots {
       at,
       parts,
       rows: held.reduce((sum, { rows }) => sum + rows.size, 0),
-      bytes: parts.reduce((sum, { rows }) => sum + rows.utf8.length, 0)
+      // Twice, for what its encodings add.
+      bytes: 2 * parts.reduce((sum, { rows }) => sum + rows.utf8.length, 0)
     }
   })
 
   private keep(query: Query, snapshot: Snapshot): void {
     this.drop(query.id)
-    this.kept.set(query.id, snapshot)
+    this.kept.set(query.id, { snapshot, weighedAt: snapshot.revision, keysChanged: 0 })
     this.keptBytes += snapshot.bytes
     for (const id of this.kept.keys()) {
       if (this.kept.size <= maxKept && this.keptBytes <= maxKeptBytes) return
@@ -139,7 +183,7 @@ export class Snapshots {
   }
 
   private drop(id: string): void {
-    this.keptBytes -= this.kept.get(id)?.bytes ?? 0
+    this.keptBytes -= this.kept.get(id)?.snapshot.bytes ?? 0
     this.kept.delete(id)
   }
 }

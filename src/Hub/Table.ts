@@ -34,7 +34,6 @@ export class Table implements Rows {
   /** In order of death: the first is the next to be forgotten. */
   readonly dead = new Map<string, Entry>()
   newest: Entry | undefined
-  oldest: Entry | undefined
   /** The highest revision of a forgotten tombstone: a cursor below it cannot be told what left. */
   floor: number
   health: Health = { state: "loading" }
@@ -180,14 +179,12 @@ export class Table implements Rows {
   private append(entry: Entry): void {
     entry.older = this.newest
     entry.newer = undefined
-    if (this.newest === undefined) this.oldest = entry
-    else this.newest.newer = entry
+    if (this.newest !== undefined) this.newest.newer = entry
     this.newest = entry
   }
 
   private unlink(entry: Entry): void {
-    if (entry.older === undefined) this.oldest = entry.newer
-    else entry.older.newer = entry.newer
+    if (entry.older !== undefined) entry.older.newer = entry.newer
     if (entry.newer === undefined) this.newest = entry.older
     else entry.newer.older = entry.older
   }

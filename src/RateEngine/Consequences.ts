@@ -10,7 +10,8 @@ import {
   type Health,
   type Row,
   type Rows,
-  sameHealth
+  sameHealth,
+  worst
 } from "../Collection.ts"
 import type { Reading } from "../Upstream.ts"
 import { Derivation } from "./Derivation.ts"
@@ -41,10 +42,6 @@ export interface Consequence {
 }
 
 const notDerived: Failure = { code: "upstream_shape", detail: "The rows could not be derived." }
-
-const ranks = { live: 0, stale: 1, loading: 2 }
-const worst = (healths: ReadonlyArray<Health>): Health =>
-  healths.reduce((a, b) => (ranks[b.state] > ranks[a.state] ? b : a), { state: "live" })
 
 /** A collection that never had rows has none to keep: it goes on loading. */
 const failing = (before: Health, { code, detail }: Failure): Health => ({

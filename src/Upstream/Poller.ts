@@ -139,8 +139,8 @@ export const makePoller = Effect.fnUntraced(function* (options: {
     startedAt = yield* Clock.currentTimeMillis
     const outcome = yield* guarded
     const at = yield* Clock.currentTimeMillis
-    running = undefined
     if (outcome === undefined) {
+      running = undefined
       settledLast = Deferred.makeUnsafe()
       yield* Deferred.succeed(settledLast, false)
       yield* Metric.update(Metric.withAttributes(rejected, attributes), 1)
@@ -160,6 +160,7 @@ export const makePoller = Effect.fnUntraced(function* (options: {
     const settled = Deferred.makeUnsafe<boolean>()
     yield* publish({ source: name, at, outcome, settled })
     settledLast = settled
+    running = undefined
     yield* Deferred.succeed(finished, { settled })
   })
 
