@@ -4,7 +4,7 @@
  * Commits are appended to a log. When the log has grown longer than the checkpoint, a new checkpoint is made of the last
  * one and the log, in slices between which commits are appended as ever, and what it covers goes.
  */
-import { existsSync, mkdirSync } from "node:fs"
+import { accessSync, constants, existsSync, mkdirSync } from "node:fs"
 import { dirname } from "node:path"
 import { DatabaseSync, type StatementSync } from "node:sqlite"
 
@@ -43,6 +43,19 @@ export const mistakeOf = (error: unknown): DatabaseMistake => {
   const { code, errcode, message } = error as { code?: string; errcode?: number; message?: string }
   const trouble = code === "ENOSPC" ? "full" : code === "EACCES" || code === "EROFS" ? "read_only" : undefined
   return new DatabaseMistake(trouble ?? troubles[(errcode ?? 0) & 0xff] ?? "failed", String(message ?? error))
+}
+
+/** SQLite calls it an I/O error where the file may be read and its log not be written. */
+const openMistakeOf = (file: string, error: unknown): DatabaseMistake => {
+  const mistake = mistakeOf(error)
+  if (mistake.trouble !== "failed") return mistake
+  try {
+    accessSync(dirname(file), constants.W_OK)
+    accessSync(file, constants.W_OK)
+    return mistake
+  } catch (denied) {
+    return mistakeOf(denied)
+  }
 }
 
 export class Database {
@@ -89,7 +102,7 @@ export class Database {
       this.checkpointLength = this.sum("checkpoint")
     } catch (error) {
       this.db.close()
-      throw mistakeOf(error)
+      throw openMistakeOf(file, error)
     }
   }
 
