@@ -3,18 +3,8 @@ import { afterAll, afterEach, assert, beforeAll, describe, it } from "@effect/vi
 
 import { until } from "../Daemon.ts"
 import { closeFrame, frame, type FrameOptions, opcodes, type RawSocket } from "../Frames.ts"
-import {
-  alone,
-  byId,
-  heldRows,
-  inTurn,
-  Market,
-  megabytesHeld,
-  numbers,
-  pool,
-  sleep,
-  textOf
-} from "./Market.ts"
+import { megabytesHeld } from "../Memory.ts"
+import { alone, byId, heldRows, inTurn, Market, numbers, pool, sleep, textOf } from "./Market.ts"
 
 let market: Market
 const rows = numbers(20).map((i) => pool(`p${i}`))

@@ -3,8 +3,6 @@
  * happens by itself: a commit is made by changing what the upstream says and asking for a refresh.
  */
 import * as http from "node:http"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 
 import { Schema } from "effect"
 
@@ -290,14 +288,3 @@ export const ask = (
     request.on("error", fail)
     request.end()
   })
-
-setFlagsFromString("--expose-gc")
-const collect = runInNewContext("gc") as () => void
-
-/** What the process holds, MB, and not what it has only not cleared away yet. */
-export const megabytesHeld = (): number => {
-  collect()
-  collect()
-  const { arrayBuffers, heapUsed } = process.memoryUsage()
-  return (arrayBuffers + heapUsed) / 2 ** 20
-}

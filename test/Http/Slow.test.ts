@@ -4,18 +4,8 @@ import { afterAll, afterEach, assert, beforeAll, describe, it } from "@effect/vi
 import { type Client, EventClient, EventParser, type ServerEvent } from "../Clients.ts"
 import { until } from "../Daemon.ts"
 import { canonicalText } from "../Held.ts"
-import {
-  alone,
-  byId,
-  heldRows,
-  inTurn,
-  Market,
-  megabytesHeld,
-  numbers,
-  pool,
-  sleep,
-  textOf
-} from "./Market.ts"
+import { megabytesHeld } from "../Memory.ts"
+import { alone, byId, heldRows, inTurn, Market, numbers, pool, sleep, textOf } from "./Market.ts"
 
 let market: Market
 beforeAll(async () => {
