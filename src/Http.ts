@@ -59,14 +59,23 @@ const probes = (ground: Ground): ReadonlyArray<Endpoint> => [
   { method: "GET", path: "/readyz", handler: readyz(ground) }
 ]
 
+/** Where the roads are, as seen from where the reference is. */
+const publicUrl = (settings: Settings["Service"]): string => {
+  const { basePath, host, port } = settings
+  if (!hasAdminListener(settings)) return basePath === "" ? "/" : basePath
+  const name = host === "0.0.0.0" || host === "::" ? "localhost" : host
+  return `${tlsOf(settings) === undefined ? "http" : "https"}://${name}:${port}${basePath}`
+}
+
 /** For operators and developers: metrics, the contract, and a page to read it on. */
 const reference = Effect.gen(function* () {
   const scope = yield* Effect.scope
-  const openapi = HttpServerResponse.jsonUnsafe(OpenApi.fromApi(Api))
+  const api = Api.annotate(OpenApi.Servers, [{ url: publicUrl(yield* Settings) }])
+  const openapi = HttpServerResponse.jsonUnsafe(OpenApi.fromApi(api))
   // The page's script is 3 MB: loaded when somebody looks, not at every start.
   const docs = yield* Effect.cached(
     HttpRouter.toHttpEffect(
-      HttpApiScalar.layer(Api, { path: "/docs", scalar: { withDefaultFonts: false } })
+      HttpApiScalar.layer(api, { path: "/docs", scalar: { withDefaultFonts: false } })
     ).pipe(Scope.provide(scope))
   )
   const endpoints: ReadonlyArray<Endpoint> = [
@@ -163,7 +172,7 @@ const serve = <R>(
     { disableLogger: true, disableListenLog: true }
   ).pipe(
     // A key in a path may be long; the router's own limit is 100 characters.
-    Layer.provide(Layer.succeed(HttpRouter.RouterConfig, { maxParamLength: 8 * 1024 }))
+    Layer.provide(Layer.succeed(HttpRouter.RouterConfig, { maxParamLength: 8 * 1024, caseSensitive: true }))
   )
 
 const main = Layer.unwrap(

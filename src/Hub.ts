@@ -82,6 +82,8 @@ export class Hub extends Context.Service<
     /** Gives a reader its first message and puts it among the others. */
     readonly open: (reader: Reader, opening: Opening) => Effect.Effect<void>
     readonly leave: (reader: Reader) => void
+    /** How many there are. */
+    readonly readers: () => number
     /** What a long poll has to say when its time is over: what it was held back from, or the cursor up to which that is nothing. */
     readonly conclude: (reader: Reader) => Effect.Effect<Frame | string>
     /** The connection has taken all, or some, of the last frame. */
@@ -240,6 +242,7 @@ const make = Effect.gen(function* () {
     enter: (query, sink, pace) => delivery.enter(query, sink, pace),
     open: opener({ state, snapshots, delivery, random }),
     leave: (reader) => delivery.leave(reader),
+    readers: () => delivery.readers.size,
     conclude: Effect.fnUntraced(function* ({ audience, cohort }) {
       const made = cohort === undefined ? "nothing" : audience.change(cohort.place)
       if (typeof made === "object") return made

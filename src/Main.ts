@@ -63,10 +63,14 @@ const serve = Command.make("serve", { config }, ({ config }) =>
   ])
 )
 
+const count = (n: number, what: string) => `${n} ${what}${n === 1 ? "" : "s"}`
+
 const check = Command.make("check", { config }, ({ config }) =>
   loadCatalog(config).pipe(
     Effect.flatMap(({ declared, sources }) =>
-      Console.log(`${config}: ${declared.size} collections from ${sources.size} sources, all well`)
+      Console.log(
+        `${config}: ${count(declared.size, "collection")} from ${count(sources.size, "source")}, all well`
+      )
     ),
     Effect.catchTag("ConfigMistake", ({ message }) => fatal(message))
   )
@@ -79,7 +83,7 @@ const check = Command.make("check", { config }, ({ config }) =>
 
 Command.make("ratecast").pipe(
   Command.withDescription(
-    "Poll once, cast to all: polls an API once and casts what changed to every browser"
+    "Poll once, cast to all: polls an API once and casts what changed to every browser. Settings are environment variables (HOST, PORT, RATECAST_DATA, ...): docs/operations.md"
   ),
   Command.withSubcommands([serve, check]),
   Command.run({ version: packageJson.version }),

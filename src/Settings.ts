@@ -1,4 +1,6 @@
 /** Every knob of a deployment: environment variables, read once at the start. What is polled stands in the config file. */
+import { existsSync, statSync } from "node:fs"
+
 import { Config, Context, type Effect, Layer, Option } from "effect"
 
 const list = (text: string): ReadonlyArray<string> =>
@@ -23,9 +25,7 @@ const settings = Config.all({
   origins: Config.String("ORIGINS").pipe(
     Config.withDefault(""),
     // `https://app.example.com/` is what people copy; a browser sends no slash.
-    Config.map(
-      (text): ReadonlySet<string> => new Set(list(text).map((item) => URL.parse(item)?.origin ?? item))
-    )
+    Config.map((text): ReadonlySet<string> => new Set(list(text).map((item) => item.replace(/\/+$/, ""))))
   ),
   /** PEM files; with both the daemon speaks TLS, HTTP/2 and HTTP/1.1. */
   tlsKeyFile: Config.option(Config.String("TLS_KEY_FILE")),
@@ -40,9 +40,10 @@ const settings = Config.all({
   /** A folder whose files are served at `/`. */
   page: Config.option(Config.String("PAGE")),
   logFormat: Config.option(Config.Literals(["json", "pretty"], "LOG_FORMAT")),
-  logLevel: Config.Literals(["trace", "debug", "info", "warn", "error"], "LOG_LEVEL").pipe(
-    Config.withDefault("info"),
-    Config.map((level) => levels[level])
+  logLevel: Config.option(
+    Config.Literals(["trace", "debug", "info", "warn", "error"], "LOG_LEVEL").pipe(
+      Config.map((level) => levels[level])
+    )
   )
 })
 
@@ -68,11 +69,27 @@ export const tlsOf = ({ tlsCertFile, tlsKeyFile }: Settings["Service"]): Tls | u
     ? { keyFile: tlsKeyFile.value, certFile: tlsCertFile.value }
     : undefined
 
-/** What is wrong with settings that are each right alone. */
-export const contradiction = ({ tlsCertFile, tlsKeyFile }: Settings["Service"]): string | undefined => {
-  if (Option.isSome(tlsKeyFile) === Option.isSome(tlsCertFile)) return undefined
-  const [given, missing] = Option.isSome(tlsKeyFile)
-    ? ["TLS_KEY_FILE", "TLS_CERT_FILE"]
-    : ["TLS_CERT_FILE", "TLS_KEY_FILE"]
-  return `${given} is set and ${missing} is not; TLS needs both, plain HTTP neither`
+/** What is wrong with settings that are each of the right shape; `undefined` where nothing is. */
+export const contradiction = (settings: Settings["Service"]): string | undefined => {
+  const { adminHost, adminPort, basePath, host, origins, page, port, tlsCertFile, tlsKeyFile } = settings
+  if (Option.isSome(tlsKeyFile) !== Option.isSome(tlsCertFile)) {
+    const [given, missing] = Option.isSome(tlsKeyFile)
+      ? ["TLS_KEY_FILE", "TLS_CERT_FILE"]
+      : ["TLS_CERT_FILE", "TLS_KEY_FILE"]
+    return `${given} is set and ${missing} is not; TLS needs both, plain HTTP neither`
+  }
+  for (const [name, file] of [
+    ["TLS_KEY_FILE", tlsKeyFile],
+    ["TLS_CERT_FILE", tlsCertFile]
+  ] as const) {
+    if (Option.isSome(file) && !existsSync(file.value)) return `${name}: there is no file ${file.value}`
+  }
+  if (Option.isSome(page) && !(existsSync(page.value) && statSync(page.value).isDirectory()))
+    return `PAGE: there is no folder ${page.value}`
+  if (hasAdminListener(settings) && adminPort === port && (adminHost === host || host === "0.0.0.0"))
+    return `ADMIN_PORT is PORT, ${port}; metrics and docs need one of their own: ADMIN_PORT=${port + 1}`
+  if (!/^(\/[A-Za-z0-9._~-]+)*$/.test(basePath)) return `BASE_PATH: ${basePath} is no path such as /live`
+  const odd = [...origins].find((origin) => origin !== "*" && URL.parse(origin)?.origin !== origin)
+  if (odd !== undefined) return `ORIGINS: ${odd} is no origin such as https://app.example.com`
+  return undefined
 }

@@ -71,10 +71,25 @@ export class Upstream extends Context.Service<
 
       const start = (name: string): void => {
         if (pollers.has(name)) return
-        run(
-          name,
-          familyOf(name) === undefined ? polling(name) : polling(name).pipe(Effect.andThen(retire(name)))
-        )
+        const family = familyOf(name)?.family
+        if (family === undefined) return void run(name, polling(name))
+        makeRoom(family)
+        run(name, polling(name).pipe(Effect.andThen(retire(name))))
+      }
+
+      const mostOf = (family: string) => catalog.sources.get(family)?.options.maxMembers ?? defaultMaxMembers
+
+      /** The members that nobody reads and that were read longest ago go first. */
+      const makeRoom = (family: string) => {
+        const members = [...pollers.keys()].filter((name) => familyOf(name)?.family === family)
+        if (members.length < mostOf(family)) return
+        const unread = members
+          .filter((name) => demands.of(name).readers === 0)
+          .toSorted((a, b) => demands.of(a).touchedAt - demands.of(b).touchedAt)
+        for (const name of unread.slice(0, members.length - mostOf(family) + 1)) {
+          pollers.delete(name)
+          run(name, retire(name))
+        }
       }
 
       /** Nobody reads this member any more: its rows may go, and whoever comes later finds it as it was at first. */
@@ -117,13 +132,13 @@ export class Upstream extends Context.Service<
           const family = familyOf(name)?.family
           if (family !== undefined) members.set(family, (members.get(family) ?? 0) + 1)
         }
-        for (const name of collections) if (!pollers.has(name)) count(name)
+        const asked = new Set(collections)
+        for (const name of asked) count(name)
         const more = [...members.keys()]
-        if (more.length > 0) for (const name of pollers.keys()) count(name)
-        return more.find(
-          (family) =>
-            members.get(family)! > (catalog.sources.get(family)?.options.maxMembers ?? defaultMaxMembers)
-        )
+        // One that nobody reads gives way.
+        if (more.length > 0)
+          for (const name of pollers.keys()) if (!asked.has(name) && demands.of(name).readers > 0) count(name)
+        return more.find((family) => members.get(family)! > mostOf(family))
       }
 
       const refresh = Effect.fn("Upstream.refresh")(function* (collection: string) {

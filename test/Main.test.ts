@@ -108,7 +108,7 @@ describe("ratecast serve", () => {
     assert.strictEqual(await run.exit, 1)
     assert.strictEqual(
       run.err.trim(),
-      `port ${port} on 127.0.0.1 is taken; choose another: PORT=${port + 1} npm start`
+      `port ${port} on 127.0.0.1 is taken; choose another with PORT=${port + 1}`
     )
     await new Promise((done) => taken.close(done))
   })

@@ -49,6 +49,8 @@ const startSimulator = async () => {
   await new Promise((resolve) => {
     simulator.stdout.on("data", (data) => {
       process.stdout.write(data)
+      if (port !== 8081)
+        console.log(`its switches on the page: add ?simulator=http://127.0.0.1:${port} to the address`)
       resolve()
     })
     simulator.once("exit", (code, signal) => {

@@ -21,6 +21,8 @@ export class ConfigMistake extends Schema.TaggedError<ConfigMistake>()("ConfigMi
   }
 }
 
+const loadWithin = "30 seconds"
+
 export const loadCatalog = Effect.fnUntraced(function* (
   file: string
 ): Effect.fn.Return<Catalog["Service"], ConfigMistake> {
@@ -32,7 +34,12 @@ export const loadCatalog = Effect.fnUntraced(function* (
   const loaded = yield* Effect.tryPromise({
     try: () => import(pathToFileURL(path).href) as Promise<{ readonly default?: unknown }>,
     catch: (error) => mistake([{ at: "", message: `could not be loaded: ${String(error)}` }])
-  })
+  }).pipe(Effect.timeoutOrElse({ duration: loadWithin, orElse: () => Effect.succeed("never" as const) }))
+  if (loaded === "never") {
+    return yield* mistake([
+      { at: "", message: `did not load within ${loadWithin}; does it await something?` }
+    ])
+  }
   if (loaded.default === undefined) {
     return yield* mistake([
       { at: "", message: "has no default export; export default defineConfig({ collections: { … } })" }
@@ -46,5 +53,10 @@ export const loadCatalog = Effect.fnUntraced(function* (
 
 const nearby = (path: string): string => {
   const folder = dirname(path)
-  return existsSync(folder) ? didYouMean(basename(path), readdirSync(folder)) : ""
+  return existsSync(folder)
+    ? didYouMean(
+        basename(path),
+        readdirSync(folder).filter((name) => !name.startsWith("vitest"))
+      )
+    : ""
 }

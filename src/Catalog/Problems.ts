@@ -1,5 +1,5 @@
 /** What is wrong with a config: every mistake at once, each with its path and the nearest known name. */
-import { Duration, Effect, Predicate, Redacted } from "effect"
+import { Duration, Effect, Predicate, Redacted, SchemaAST } from "effect"
 
 import type { Config, Derived, Polled, SourceOptions } from "../Config.ts"
 import { didYouMean } from "../Nearest.ts"
@@ -62,28 +62,52 @@ const collectionProblems = (
   const at = `collections.${name}`
   const problems: Array<Problem> = []
   const problem = (path: string, message: string) => problems.push({ at: `${at}${path}`, message })
-  if (!nameShape.test(name)) problem("", "a name is letters, digits, - and _, and a family ends in :{id}")
+  if (!nameShape.test(name))
+    problem("", "a name is a letter, then letters, digits, - and _, and a family ends in :{id}")
   if (!Predicate.isTagged(made, "Polled") && !Predicate.isTagged(made, "Derived")) {
     problem("", "expected what polled({ … }) or derived({ … }) returns")
     return problems
   }
   const { _tag, options } = made as unknown as Polled | Derived
-  problems.push(...shapeProblems(at, _tag === "Polled" ? PolledShape : DerivedShape, options))
-  if (problems.length > 0) return problems
+  const shape = shapeProblems(at, _tag === "Polled" ? PolledShape : DerivedShape, options)
+  problems.push(...shape)
+  /** What is not of its shape is not looked at any further; everything else is. */
+  const isSound = (option: string) =>
+    !shape.some(({ at: where }) => where === at || where === `${at}.${option}`) && option in options
+  if (_tag === "Polled" && isSound("source"))
+    problems.push(...sourceProblems(`${at}.source`, name, options.source.options))
+  if (_tag === "Derived" && isSound("from")) problems.push(...inputProblems(at, name, options, all))
+  if (!isSound("row")) return problems
 
   const fields = Object.keys(options.row.fields)
   const known = (path: string, field: string) => {
     if (!fields.includes(field))
       problem(path, `no field ${JSON.stringify(field)} in the row${didYouMean(field, fields)}`)
   }
-  known(".key", options.key as string)
-  ;(options.fixed as ReadonlyArray<string> | undefined)?.forEach((field, i) => known(`.fixed[${i}]`, field))
-  for (const field of Object.keys(options.tolerance ?? {})) known(`.tolerance.${field}`, field)
+  if (isSound("key")) known(".key", options.key as string)
+  if (isSound("fixed"))
+    (options.fixed as ReadonlyArray<string>).forEach((field, i) => known(`.fixed[${i}]`, field))
+  if (isSound("tolerance"))
+    for (const field of Object.keys(options.tolerance ?? {})) known(`.tolerance.${field}`, field)
+  for (const [field, schema] of Object.entries(options.row.fields)) {
+    const odd = notJson(SchemaAST.toType(schema.ast))
+    if (odd !== undefined)
+      problem(`.row.${field}`, `is a ${odd}, which is not JSON; keep what the upstream sends`)
+  }
   // Reading row["__proto__"] answers with the prototype of a row that has no such field.
   if (fields.includes("__proto__")) problem(".row", "a field cannot be called __proto__")
-  if (_tag === "Polled") problems.push(...sourceProblems(`${at}.source`, name, options.source.options))
-  else problems.push(...inputProblems(at, name, options, all))
   return problems
+}
+
+/** What a value of this schema is that no JSON is, at the top: deeper ones are set aside when they come. */
+const notJson = (ast: SchemaAST.AST): string | undefined => {
+  if (SchemaAST.isBigInt(ast)) return "bigint"
+  if (SchemaAST.isSymbol(ast)) return "symbol"
+  // What has a codec to JSON is none itself; `Schema.Json` is.
+  const { expected, toCodecJson } = ast.annotations ?? {}
+  return SchemaAST.isDeclaration(ast) && toCodecJson !== undefined && expected !== "JSON value"
+    ? String(expected).replace(/^a /, "")
+    : undefined
 }
 
 const inputProblems = (
@@ -132,8 +156,15 @@ const sourceProblems = (at: string, name: string, options: SourceOptions): Reado
   problems.push(...headerProblems(`${at}.headers`, options.headers))
   if (options.every !== undefined && options.schedule !== undefined)
     problem(".schedule", "expected either every or schedule")
-  if (options.every !== undefined && Duration.toMillis(Duration.fromInputUnsafe(options.every)) < 50)
-    problem(".every", "expected at least 50 millis")
+  const atLeast = (option: "every" | "idleEvery" | "timeout" | "refreshEvery", ms: number) => {
+    const given = options[option]
+    if (given !== undefined && Duration.toMillis(Duration.fromInputUnsafe(given)) < ms)
+      problem(`.${option}`, `expected at least ${ms} millis`)
+  }
+  atLeast("every", 50)
+  atLeast("idleEvery", 50)
+  atLeast("timeout", 1)
+  atLeast("refreshEvery", 0)
   if (options.body !== undefined && options.method !== "POST") problem(".body", 'needs method: "POST"')
   if (options.pages !== undefined && urlsOf(options).length > 1) problem(".pages", "expected one url")
   return problems

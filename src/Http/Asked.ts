@@ -122,7 +122,8 @@ const ownForms = (name: string): ReadonlyArray<string> => {
   return dot > 0 ? narrowings.map((own) => name.slice(0, dot + 1) + own) : []
 }
 
-const members = ["type", "ref", "collections", "keys", "fields", "where", "since", "interval"]
+/** `wait` means nothing here, and is accepted as on any road. */
+const members = ["type", "ref", "collections", "keys", "fields", "where", "since", "interval", "wait"]
 
 const strings = (name: string, value: unknown): ReadonlyArray<string> | undefined => {
   if (value === undefined) return undefined
@@ -151,7 +152,7 @@ const isObject = (value: unknown): value is { readonly [name: string]: unknown }
 export const askedInMessage = (message: { readonly [name: string]: unknown }): Asked => {
   const own = new Map<string, Partial<Narrowing>>()
   for (const [name, value] of Object.entries(message)) {
-    if (members.includes(name)) continue
+    if (members.includes(name) || name.startsWith("_")) continue
     if (!isObject(value)) throw invalid(`unknown member "${name.slice(0, 80)}"${didYouMean(name, members)}`)
     const odd = Object.keys(value).find((inner) => !["keys", "fields", "where"].includes(inner))
     if (odd !== undefined)

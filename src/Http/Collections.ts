@@ -68,6 +68,7 @@ export const noParameters = (request: HttpServerRequest.HttpServerRequest): Effe
 const shapesOf = ({ collection, row }: Declared) => {
   const part = (isIn: (name: string) => boolean) => {
     const fields = Object.entries(row.fields).filter(([name]) => isIn(name))
+    if (fields.length === 0) return { type: "object", properties: {}, additionalProperties: false }
     const struct = Schema.Struct(Object.fromEntries(fields))
     const { definitions, schema } = Schema.toJsonSchemaDocument(Schema.toType(struct))
     return Object.keys(definitions).length === 0 ? schema : { ...schema, $defs: definitions }

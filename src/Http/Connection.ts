@@ -94,7 +94,7 @@ export class Connection implements Sink {
       if (!this.ended) ground.left("/v1/socket")
       this.release()
     }
-    socket.onBroken = (code) => this.end(code === 1009 ? "too_large" : "bad_message")
+    socket.onBroken = (code) => this.refuse(code === 1009 ? tooLarge : brokenFrame)
     socket.on("message", (data, isBinary) => this.onMessage(data as Buffer, isBinary))
     socket.on("ping", (data) => !this.ended && this.answers.pong(data))
     socket.on("pong", () => {
@@ -118,8 +118,9 @@ export class Connection implements Sink {
 
   /** Says what is wrong with a query that the client cannot mend on this connection, and ends it. */
   refuse(problem: Problem): void {
+    const { code: own } = problem
     const code: GoodbyeCode =
-      problem.code === "unknown_collection" || problem.code === "too_many" ? problem.code : "bad_message"
+      own === "unknown_collection" || own === "too_many" || own === "too_large" ? own : "bad_message"
     this.goodbye(code, problem.retryAfterMs, { problem: problemDetails(problem) })
   }
 
@@ -133,7 +134,7 @@ export class Connection implements Sink {
     const message = isBinary ? undefined : parse(data)
     const ref = message?.["ref"]
     if (message === undefined || (ref !== undefined && typeof ref !== "string"))
-      return this.end("bad_message")
+      return this.refuse(badMessage("a message is a JSON object in a text frame, its ref a string"))
     if (ref !== undefined && ref.length > maxRef)
       return this.refuse(badMessage(`"ref" is longer than ${maxRef} characters`))
     const answer: Answer = (problem) =>
@@ -163,7 +164,7 @@ export class Connection implements Sink {
       default:
         return this.refuse(
           badMessage(
-            `unknown "type" ${JSON.stringify(message["type"])?.slice(0, 80) ?? ""}; expected subscribe, unsubscribe or ping`
+            `unknown "type" ${JSON.stringify(message["type"] ?? null).slice(0, 80)}; expected subscribe, unsubscribe or ping`
           )
         )
     }
@@ -302,6 +303,8 @@ export class Connection implements Sink {
   }
 }
 
+const tooLarge = new Problem({ code: "too_large", detail: "a message is at most 64 KiB" })
+const brokenFrame = new Problem({ code: "bad_message", detail: "this is no WebSocket frame, or no UTF-8" })
 const badMessage = (detail: string) => new Problem({ code: "bad_message", detail })
 
 const parse = (data: Buffer): { readonly [name: string]: unknown } | undefined => {

@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import { HttpRouter, type HttpServerRequest } from "effect/http"
 
 import { noParameters } from "./Collections.ts"
+import { isAllowedOrigin } from "./Origin.ts"
 import { textResponse } from "./Json.ts"
 import { Problem } from "./Problem.ts"
 import { lookUp } from "./Resolve.ts"
@@ -12,6 +13,9 @@ export const refresh = (ground: Ground) =>
   Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
     const { catalog, hub, upstream } = ground
     yield* noParameters(request)
+    // A form of any page could send this one, and never see the answer.
+    if (!isAllowedOrigin(request, ground.origins))
+      return yield* new Problem({ code: "forbidden", detail: "this origin may not ask for a refresh here" })
     const name = (yield* HttpRouter.params)["collection"] ?? ""
     yield* attempt(() => lookUp(catalog, name))
     if (name.includes("*"))

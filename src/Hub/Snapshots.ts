@@ -116,9 +116,9 @@ export class Snapshots {
     const { revision } = kept.snapshot
     const changes = changesSince(this.state, query, { sent: revision, seen: revision })
     kept.weighedAt = this.state.revision
-    // A change of a collection's state alone names no key, and is a change all the same.
-    kept.keysChanged =
-      changes === "forgotten" ? Infinity : changes.size === 0 ? 0 : Math.max(keysNamed(changes), 1)
+    // A newcomer is not shown a state that is over, be it for a moment.
+    const isOver = changes === "forgotten" || [...changes.values()].some(({ health }) => health !== undefined)
+    kept.keysChanged = isOver ? Infinity : changes.size === 0 ? 0 : Math.max(keysNamed(changes), 1)
   }
 
   /** Joins the one that is being built, unless that shows less than is asked for. */

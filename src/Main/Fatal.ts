@@ -17,7 +17,7 @@ export const cannotListen = (error: ServeError, { host, port }: Settings["Servic
   switch (cause.code) {
     case "EADDRINUSE":
       return cause.port === undefined || cause.port === port
-        ? `port ${port} on ${host} is taken; choose another: PORT=${port + 1} npm start`
+        ? `port ${port} on ${host} is taken; choose another with PORT=${port + 1}`
         : `port ${cause.port} for metrics and docs is taken; choose another: ADMIN_PORT=${cause.port + 1}`
     case "EACCES":
       return `port ${port} is not ours to listen on; choose one above 1023: PORT=8080`

@@ -12,7 +12,11 @@ export const layerLogs = Layer.unwrap(
     const pretty = isForPeople(logFormat)
     return Layer.mergeAll(
       Logger.layer([pretty ? Logger.consolePretty() : Logger.consoleJson]),
-      Layer.succeed(References.MinimumLogLevel, logLevel)
+      // Without it `--log-level` counts.
+      Option.match(logLevel, {
+        onNone: () => Layer.empty,
+        onSome: (level) => Layer.succeed(References.MinimumLogLevel, level)
+      })
     )
   })
 )

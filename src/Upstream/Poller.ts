@@ -165,7 +165,8 @@ export const makePoller = Effect.fnUntraced(function* (options: {
   })
 
   const { schedule } = source.options
-  const ticks = Schedule.toStep(schedule ?? Schedule.fixed(times.every))
+  // Windows: after a poll that took longer than one, the next comes when the next window begins, not at once.
+  const ticks = Schedule.toStep(schedule ?? Schedule.windowed(times.every))
   // Sources that start together shall not poll together for ever: the second poll falls into a phase of its own.
   const phase = schedule === undefined ? Math.floor((yield* Random.next) * (times.every / 2)) : 0
 
@@ -187,7 +188,7 @@ export const makePoller = Effect.fnUntraced(function* (options: {
       }
       if (yield* isOver(idle, next)) return
       const now = yield* Clock.currentTimeMillis
-      // A fixed schedule that was not asked in time would catch up, and poll twice at once.
+      // After another time than its own it begins anew, or the next poll might follow at once.
       if (schedule === undefined && (idle || early > 0 || now > next)) tick = yield* ticks
       if (!idle) early = 0
     }

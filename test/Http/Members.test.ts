@@ -1,5 +1,5 @@
 /** Families: one member by name, all of them by pattern, and how many may be read at once. */
-import { afterAll, afterEach, assert, beforeAll, describe, it } from "@effect/vitest"
+import { afterAll, afterEach, assert, beforeAll, beforeEach, describe, it } from "@effect/vitest"
 
 import { until } from "../Daemon.ts"
 import { alone, heldRows, Market, numbers, pool, sleep, textOf } from "./Market.ts"
@@ -155,7 +155,10 @@ describe("members that are polled at once are bounded", () => {
   let market: Market
   beforeAll(async () => {
     market = await Market.open([pool("a")], { maxMembers: 2 })
-    await market.snapshot("?collections=order:1,order:2")
+  })
+  beforeEach(async () => {
+    const readers = [await market.stream("collections=order:1"), await market.stream("collections=order:2")]
+    await until("readers", () => readers.every(({ messages }) => messages.length > 0))
   })
   afterEach(() => market.leave())
   afterAll(() => market.close())
@@ -202,6 +205,14 @@ describe("members that are polled at once are bounded", () => {
     assert.strictEqual((await market.get("/v1/snapshot?collections=order:1,order:2")).status, 200)
     assert.strictEqual((await market.get("/v1/snapshot?collections=order:*")).status, 200)
   })
+
+  it("those that nobody reads any more give way", () =>
+    alone([pool("a")], { maxMembers: 2 }, async (own) => {
+      for (const i of numbers(6)) {
+        assert.strictEqual((await own.get(`/v1/snapshot?collections=order:${i}`)).status, 200, `order:${i}`)
+        await until("a poll", () => own.asked.includes(`/orders/${i}`))
+      }
+    }))
 
   it("also where one query names more than may be read", () =>
     alone([pool("a")], { maxMembers: 2 }, async (own) => {

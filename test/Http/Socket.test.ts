@@ -269,7 +269,7 @@ describe("subscribe", () => {
       [{ collections: ["pools"], types: { keys: ["stable"] } }, "invalid_query"],
       [{ collections: ["pools"], pools: { where: ["rate:1"] } }, "invalid_query"],
       [{ collections: ["pools"], pools: { keyz: ["p1"] } }, "invalid_query"],
-      [JSON.parse('{"__proto__":{"keys":["p1"]},"collections":["pools"]}') as object, "invalid_query"],
+      [JSON.parse('{"constructor":{"keys":["p1"]},"collections":["pools"]}') as object, "invalid_query"],
       [JSON.parse('{"constructor":{"keys":["p1"]},"collections":["pools"]}') as object, "invalid_query"]
     ]
     await inTurn(bad.entries(), async ([i, [members, code]]) => {

@@ -53,7 +53,7 @@ const bare = async (line: string, headers: Headers = {}, at = market): Promise<W
 }
 
 /** One member more than may be read: the one way to be told goodbye at once. */
-const refused = "collections=order:1"
+const refused = "collections=order:1,order:2"
 
 describe("a stream", () => {
   it("says in its head what it is, and that nobody may hold it back", async () => {

@@ -185,8 +185,9 @@ describe("a bad row", () => {
       ["NaN", Schema.NumberFromString, "NaN"],
       ["a moment", Schema.DateTimeUtcFromString, "2026-01-01T00:00:00Z"]
     ] as ReadonlyArray<readonly [string, Schema.Constraint, unknown]>) {
-      const intake = take({ row: Schema.Struct({ id: Schema.String, rate: schema }) as never, maxBad: 1 })
-      intake.body([{ id: "a", rate: value }])
+      const row = Schema.Struct({ id: Schema.String, rate: Schema.Array(schema) })
+      const intake = take({ row: row as never, maxBad: 1 })
+      intake.body([{ id: "a", rate: [value] }])
       assert.strictEqual(intake.notes!.badCount, 1, what)
     }
   })

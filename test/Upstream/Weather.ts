@@ -105,6 +105,20 @@ export class Weather {
     }
   }
 
+  /** Fair weather from now on. */
+  clear(): void {
+    this.fault = undefined
+    this.until = Infinity
+    this.notBefore = 0
+  }
+
+  /** Whoever polls knows nothing of what was before: what was promised to the last one binds it no more. */
+  forget(): void {
+    this.notBefore = 0
+    this.attempt = 0
+    this.inFlight = 0
+  }
+
   private turn(now: number): void {
     if (now < this.until) return
     // Fair weather lasts longer than foul.

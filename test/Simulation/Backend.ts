@@ -1,0 +1,100 @@
+/** The upstreams of a simulated world: one with every weather, one whose rows move between types, and a family. */
+import { Effect, Schema } from "effect"
+
+import { Decimal, defineConfig, derived, fromScaled, polled, source, toScaled } from "../../src/Config.ts"
+import type { Dice } from "../Hub/World.ts"
+import type { Answer, Asked } from "../Kit.ts"
+import { maxBytes, retries, timeout, Weather } from "../Upstream/Weather.ts"
+
+const every = 10_000
+
+const pools = polled({
+  key: "id",
+  row: Schema.Struct({ id: Schema.String, rate: Decimal, n: Schema.Finite }),
+  source: source({ url: "http://up/pools", every, timeout, retries, maxBytes })
+})
+const total = derived({
+  from: { pools },
+  key: "id",
+  row: Schema.Struct({ id: Schema.String, rate: Decimal, pools: Schema.Finite }),
+  rows: ({ pools }) => {
+    const sum = [...pools].reduce((sum, [, { rate }]) => sum + toScaled(rate, 3), 0n)
+    return [{ key: "all", row: { id: "all", rate: fromScaled(sum, 3), pools: pools.size } }]
+  }
+})
+const typed = polled({
+  key: "id",
+  row: Schema.Struct({
+    id: Schema.String,
+    type: Schema.NullOr(Schema.String),
+    note: Schema.optionalKey(Schema.Json)
+  }),
+  fixed: ["type"],
+  minKeep: 0,
+  allowEmpty: true,
+  source: source({ url: "http://up/typed", every: 3_000, throttle: { every: "5 seconds" } })
+})
+const order = polled({
+  key: "id",
+  row: Schema.Struct({ id: Schema.String, type: Schema.String, n: Schema.Finite }),
+  fixed: ["type"],
+  minKeep: 0,
+  allowEmpty: true,
+  source: source({ url: "http://up/orders/{id}", every: 4_000, forgetAfter: "30 seconds", maxMembers: 3 })
+})
+
+export const config = defineConfig({ collections: { pools, total, typed, "order:{id}": order } })
+
+const types = ["stable", "volatile", null]
+
+export class Backend {
+  readonly weather: Weather
+  /** Whether everything but the weather answers now and then with a failure. */
+  isFlaky = true
+  private readonly dice: Dice
+  private typed = new Map<string, object>()
+  private count = 0
+
+  constructor(dice: Dice, seed: number) {
+    this.dice = dice
+    this.weather = new Weather(seed)
+  }
+
+  readonly answer = (asked: Asked): Answer => {
+    if (asked.url.endsWith("/pools")) return this.weather.answer(asked)
+    const { dice } = this
+    const takes = Effect.sleep(dice.int(300))
+    if (this.isFlaky && dice.chance(0.1)) {
+      return Effect.andThen(takes, dice.chance(0.5) ? Effect.fail("reset") : Effect.succeed({ status: 503 }))
+    }
+    const body = asked.url.endsWith("/typed") ? this.move() : this.orders(asked.url)
+    return Effect.as(takes, { body })
+  }
+
+  private move(): ReadonlyArray<object> {
+    const { dice } = this
+    for (let n = dice.int(4); n > 0; n--) {
+      const id = `t${dice.int(12)}`
+      if (dice.chance(0.3)) this.typed.delete(id)
+      else this.typed.set(id, this.row(id))
+    }
+    return [...this.typed.values()]
+  }
+
+  private row(id: string): object {
+    const { dice } = this
+    const note = dice.pick([undefined, null, [1], { a: 1 }, "x"])
+    return { id, type: dice.pick(types), ...(note === undefined ? {} : { note }) }
+  }
+
+  private orders(url: string): ReadonlyArray<object> {
+    const { dice } = this
+    return ["a", "b", "c"]
+      .filter(() => dice.chance(0.7))
+      .map((id) => ({
+        id: `${url.slice(-1)}${id}`,
+        type: dice.pick(["stable", "volatile"]),
+        n: this.count++
+      }))
+  }
+}

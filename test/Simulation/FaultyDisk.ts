@@ -1,0 +1,76 @@
+/**
+ * A disk under a hub that may be killed between any two steps: it takes its time, keeps what it acknowledged, and what a
+ * dead process had under way is kept or not. It may run full, and a power cut takes its tail.
+ */
+import { Effect, Layer } from "effect"
+
+import { checkpointOf, replay } from "../../src/Hub/Checkpoint.ts"
+import { type Entry, Journal, JournalFailed, type Kept } from "../../src/Hub/Journal.ts"
+import type { Memory } from "../../src/Hub/State.ts"
+import type { Dice } from "../Hub/World.ts"
+
+export class FaultyDisk {
+  kept: Kept | undefined
+  isFull = false
+  private readonly dice: Dice
+  private readonly onAppend: (entry: Entry) => void
+  private process = 0
+
+  /** `onAppend`: an entry can no longer be lost by a death of the process. */
+  constructor(dice: Dice, onAppend: (entry: Entry) => void) {
+    this.dice = dice
+    this.onAppend = onAppend
+  }
+
+  /** Whatever the process had under way stops here. */
+  kill(): void {
+    this.process++
+  }
+
+  /** How many of the last entries are lost. */
+  cutPower(most: number): number {
+    const { entries } = this.kept!
+    const lost = Math.min(most, entries.length)
+    this.kept = { ...this.kept!, entries: entries.slice(0, entries.length - lost) }
+    return lost
+  }
+
+  /** Makes a checkpoint of some of what is kept, as a journal may at any time. */
+  compact(memory: Memory): void {
+    const { kept } = this
+    if (kept === undefined) return
+    const count = this.dice.int(kept.entries.length + 1)
+    const steps = replay({ ...kept, entries: kept.entries.slice(0, count) }, memory)
+    for (;;) {
+      const { done, value } = steps.next()
+      if (done !== true) continue
+      this.kept = { ...kept, pieces: [...checkpointOf(value)], entries: kept.entries.slice(count) }
+      return
+    }
+  }
+
+  /** `early`: a planted mistake, an acknowledgement before the entry is kept. */
+  layer(planted: { readonly early?: boolean } = {}): Layer.Layer<Journal> {
+    const { process } = this
+    const isDead = () => this.process !== process
+    return Layer.succeed(Journal, {
+      open: (fresh) => Effect.sync(() => (this.kept ??= { ...fresh, pieces: [], entries: [] })),
+      append: (entry) =>
+        Effect.gen({ self: this }, function* () {
+          if (planted.early === true) return
+          yield* Effect.sleep(this.dice.int(20))
+          if (isDead()) return
+          if (this.isFull) return yield* new JournalFailed({ file: "f", trouble: "full", detail: "" })
+          this.kept = { ...this.kept!, entries: [...this.kept!.entries, entry] }
+          this.onAppend(entry)
+          yield* Effect.sleep(this.dice.int(20))
+        }),
+      replace: ({ collections, pieces }) =>
+        Effect.sync(() => {
+          this.kept = { epoch: this.kept!.epoch, collections, pieces, entries: [] }
+        }),
+      outlives: () => true,
+      file: "the simulated disk"
+    })
+  }
+}

@@ -1,0 +1,287 @@
+/**
+ * One seed is one world: the real Upstream, RateEngine, Hub and readers on the virtual clock, upstreams that fail in every
+ * way, a disk, a server that is killed between any two steps, and clients of every kind. After every message the client's
+ * rows are held against the truth. The same seed is the same run, to the last task.
+ */
+import { Clock, Context, Effect, Exit, Layer, Logger, Metric, Random, Scheduler, Scope } from "effect"
+import { TestClock } from "effect/testing"
+
+import { Catalog, makeCatalog } from "../../src/Catalog.ts"
+import { layerHub } from "../../src/Daemon.ts"
+import { Hub, HubMemory, makeQuery, type Part, type Query } from "../../src/Hub.ts"
+import { Upstream } from "../../src/Upstream.ts"
+import { Dice, Violation } from "../Hub/World.ts"
+import { Script, startOfTime } from "../Kit.ts"
+import { Backend, config } from "./Backend.ts"
+import { FaultyDisk } from "./FaultyDisk.ts"
+import { SeededScheduler } from "./SeededScheduler.ts"
+import { Truth } from "./Truth.ts"
+import { type Tally, Visitor } from "./Visitor.ts"
+
+export interface Options {
+  readonly seed: number
+  /** Simulated. */
+  readonly minutes: number
+  /** Told what happens, for who replays a seed. */
+  readonly trace?: (line: string) => void
+}
+
+export interface Outcome extends Tally {
+  /** The same seed has the same number of tasks, in the same order. */
+  readonly tasks: number
+  readonly hash: number
+  readonly faults: number
+}
+
+const visitors = 12
+const turns = Array.from({ length: 15 })
+const settle = Effect.forEach(turns, () => Effect.yieldNow, { discard: true })
+const pass = (ms: number) => settle.pipe(Effect.andThen(TestClock.adjust(ms)), Effect.andThen(settle))
+
+type Running = Context.Context<Hub | Upstream | Catalog>
+
+/** Resolves to what happened; rejects with a `Violation`, or whatever broke. */
+export const simulate = (options: Options): Promise<Outcome> => {
+  const { minutes, seed, trace = () => {} } = options
+  const dice = new Dice(seed)
+  const scheduler = new SeededScheduler(new Dice(seed + 1))
+  const catalog = makeCatalog(config) as Catalog["Service"]
+  const tally: Tally = {
+    commits: 0,
+    messages: 0,
+    changes: 0,
+    snapshots: 0,
+    resumes: 0,
+    kills: 0,
+    powerCuts: 0,
+    lostCommits: 0,
+    fullDisks: 0,
+    drops: 0,
+    stalls: 0
+  }
+  const truth = new Truth()
+  const backend = new Backend(dice, seed)
+  const script = new Script(backend.answer)
+  const disk = new FaultyDisk(dice, ({ text }) => {
+    truth.add(text)
+    tally.commits++
+  })
+  const memory = {
+    tips: 4_096,
+    tombstones: dice.pick([1, 4, 1_000]),
+    idleMembers: dice.pick([0, 1, 100])
+  }
+
+  const refreshes: Array<number> = []
+
+  const boot = (scope: Scope.Scope) =>
+    Layer.buildWithScope(
+      layerHub.pipe(
+        Layer.provide(disk.layer()),
+        Layer.provide(script.layer),
+        Layer.provideMerge(Layer.succeed(Catalog, catalog)),
+        Layer.provide(Layer.succeed(HubMemory, memory)),
+        Layer.provide(Layer.fresh(Layer.succeed(Metric.MetricRegistry, new Map()))),
+        Layer.orDie
+      ),
+      scope
+    )
+
+  const partOf = (name: string): Part => {
+    const collection = { ...catalog.declared.get(name.split(":")[0]!)!.collection, name }
+    const where = [...collection.fixed].map(
+      (field) => [field, dice.pick(["stable", "volatile", "null"])] as const
+    )
+    const keys = { pools: "pool-", total: "all", typed: "t", order: "1" }[name.split(":")[0]!]!
+    return {
+      collection,
+      keys: dice.chance(0.2) ? new Set([`${keys}1`, `${keys}3`, "all", "__proto__", "1a"]) : undefined,
+      fields: dice.chance(0.2)
+        ? new Set([collection.key, ...collection.fields.filter(() => dice.chance(0.5))])
+        : undefined,
+      where: dice.chance(0.4) ? where : []
+    }
+  }
+
+  const query = (): Query => {
+    const names = ["pools", "total", "typed", "order:1", "order:2"].filter(() => dice.chance(0.4))
+    if (names.length === 0) names.push("typed")
+    return makeQuery(
+      names.map((name) => [name, partOf(name)] as const),
+      dice.chance(0.2) ? [["order:*", partOf("order:*")] as const] : []
+    )
+  }
+
+  const newcomer = (clock: Clock.Clock) =>
+    new Visitor(clock, {
+      query: query(),
+      interval: dice.pick([0, 0, 50, 1_000, 7_000, 60_000]),
+      isPolling: dice.chance(0.25),
+      truth,
+      tally
+    })
+
+  /** Something that clients do. */
+  const stir = Effect.fnUntraced(function* (there: Array<Visitor>) {
+    const clock = yield* Clock.Clock
+    const at = dice.int(visitors)
+    const visitor = there[at]
+    const fate = dice.next()
+    if (visitor === undefined || fate < 0.05) {
+      visitor?.vanish()
+      there[at] = newcomer(clock)
+      return yield* there[at].come(undefined)
+    }
+    if (!visitor.isConnected || visitor.ended !== undefined) {
+      visitor.isConnected = false
+      return yield* visitor.come(
+        visitor.presents(
+          dice,
+          there.filter((each) => each !== undefined)
+        )
+      )
+    }
+    if (visitor.isPolling) {
+      yield* visitor.conclude()
+      visitor.vanish()
+    } else if (fate < 0.3) {
+      tally.drops++
+      visitor.vanish()
+    } else if (fate < 0.5) {
+      tally.stalls++
+      visitor.stalled = true
+    } else visitor.drain()
+  })
+
+  /** One process, from its start to its death. */
+  const life = Effect.fnUntraced(function* (there: Array<Visitor>, until: number) {
+    const scope = yield* Scope.make()
+    const booted = yield* Effect.forkChild(boot(scope))
+    yield* pass(200)
+    const running = (yield* Effect.flatten(Effect.sync(() => exitOf(booted.pollUnsafe())))) as Running
+    const clock = yield* Clock.Clock
+    const failed = yield* Effect.forkChild(Effect.exit(Context.get(running, Hub).failed))
+    const polls = backend.weather.polls.length
+    for (;;) {
+      yield* pass(dice.chance(0.01) ? dice.int(120_000) : dice.int(3_000))
+      yield* Effect.provide(stir(there), running)
+      if (dice.chance(0.03)) {
+        const name = dice.pick(["pools", "typed", "order:1"])
+        refreshes.push(clock.currentTimeMillisUnsafe())
+        yield* Effect.forkChild(
+          Effect.provide(
+            Effect.flatMap(Upstream, (up) => up.refresh(name)),
+            running
+          )
+        )
+      }
+      if (clock.currentTimeMillisUnsafe() >= until) return { running, scope }
+      disk.isFull = dice.chance(0.002)
+      if (failed.pollUnsafe() !== undefined) {
+        tally.fullDisks++
+        break
+      }
+      if (dice.chance(0.012)) break
+    }
+    disk.isFull = false
+    checkPolls(backend.weather.polls.slice(polls))
+    yield* die(there, scope)
+    return undefined
+  })
+
+  const isForced = (at: number) => refreshes.some((asked) => asked <= at && at - asked < 2_000)
+
+  /** By one process, however often somebody asks for a refresh. */
+  const checkPolls = (polls: ReadonlyArray<number>) => {
+    const hasty = polls.find(
+      (at, i) => i > 0 && at - polls[i - 1]! < 4_900 && !isForced(at) && !isForced(polls[i - 1]!)
+    )
+    if (hasty !== undefined) throw new Violation(`polled again too soon, at ${hasty - startOfTime}`)
+    if (backend.weather.early > 0) throw new Violation("polled before Retry-After was over")
+    if (backend.weather.inFlight > 1) throw new Violation("two polls of one source at once")
+  }
+
+  /** Killed, and what a dead process leaves behind. */
+  const die = Effect.fnUntraced(function* (there: Array<Visitor>, scope: Scope.Closeable) {
+    tally.kills++
+    disk.kill()
+    for (const visitor of there) visitor?.vanish()
+    yield* Effect.forkDetach(Scope.close(scope, Exit.void))
+    backend.weather.forget()
+    if (dice.chance(0.3)) {
+      const lost = disk.cutPower(dice.int(4))
+      truth.lose(lost)
+      tally.powerCuts++
+      tally.lostCommits += lost
+    }
+    if (dice.chance(0.3)) disk.compact(memory)
+    trace(`killed at revision ${truth.revision}`)
+    yield* pass(dice.int(20_000))
+  })
+
+  /** When all is well again everybody holds what the upstreams say, and when all have left nothing is left. */
+  const settleDown = Effect.fnUntraced(function* (there: ReadonlyArray<Visitor>) {
+    backend.weather.clear()
+    backend.isFlaky = false
+    const hub = yield* Hub
+    for (const visitor of there) {
+      if (visitor.isPolling) visitor.vanish()
+      else visitor.drain()
+    }
+    yield* pass(300_000)
+    for (const visitor of there) {
+      if (visitor.isPolling) continue
+      if (!visitor.isConnected || visitor.ended !== undefined) yield* visitor.come(visitor.cursor)
+    }
+    yield* pass(100_000)
+    const now = (yield* Clock.Clock).currentTimeMillisUnsafe()
+    for (const visitor of there) {
+      if (visitor.isPolling || visitor.ended !== undefined) continue
+      for (const name of visitor.query.parts.keys()) {
+        if (visitor.states.get(name) !== "live")
+          throw new Violation(`${name} is ${visitor.states.get(name)} long after all is well`)
+      }
+      const silent = now - visitor.arrivals.at(-1)!
+      if (silent > Math.max(visitor.interval, 15_000) + 1_000)
+        throw new Violation(`a reader has heard nothing for ${silent} ms`)
+    }
+    const pools = [...hub.board.rows("pools")].map(
+      ([key, row]) => `${key} ${String(row["rate"])} ${String(row["n"])}`
+    )
+    const expected = [...backend.weather.held].map(([key, text]) => `${key} ${text}`)
+    if (pools.toSorted().join("\n") !== expected.toSorted().join("\n"))
+      throw new Violation("the rows are not those of the upstream long after all is well")
+    for (const visitor of there) visitor.vanish()
+    if (hub.readers() !== 0) throw new Violation(`${hub.readers()} readers are left`)
+  })
+
+  const world = Effect.gen(function* () {
+    yield* TestClock.setTime(startOfTime)
+    const until = startOfTime + minutes * 60_000
+    const there: Array<Visitor> = []
+    for (;;) {
+      const last = yield* life(there, until)
+      if (last === undefined) continue
+      yield* Effect.provide(settleDown(there.filter((each) => each !== undefined)), last.running)
+      disk.kill()
+      yield* Effect.forkDetach(Scope.close(last.scope, Exit.void))
+      yield* pass(60_000)
+      break
+    }
+    if (script.most > 6) throw new Violation(`${script.most} requests at once`)
+    const faults = [...backend.weather.seen.values()].reduce((sum, count) => sum + count, 0)
+    return { ...tally, tasks: scheduler.tasks, hash: scheduler.hash, faults }
+  })
+
+  return Effect.runPromise(
+    world.pipe(
+      Effect.provide(TestClock.layer()),
+      Random.withSeed(seed),
+      Effect.provide(Logger.layer([])),
+      Effect.provideService(Scheduler.Scheduler, scheduler)
+    )
+  )
+}
+
+const exitOf = <A, E>(exit: Exit.Exit<A, E> | undefined): Effect.Effect<A, E | Violation> =>
+  exit === undefined ? Effect.fail(new Violation("the hub does not start")) : (exit as Effect.Effect<A, E>)
