@@ -9,6 +9,7 @@ import { Hub } from "./Hub.ts"
 import { Api } from "./Http/Api.ts"
 import { changes } from "./Http/Changes.ts"
 import { collections } from "./Http/Collections.ts"
+import { clientPing, Connections } from "./Http/Connections.ts"
 import { fallback, type Route } from "./Http/Fallback.ts"
 import { clientLeft, guard, type Handler } from "./Http/Guard.ts"
 import { livez, readyz } from "./Http/Health.ts"
@@ -29,9 +30,11 @@ const groundOf = Effect.fnUntraced(function* (
   origins: ReadonlySet<string>
 ): Effect.fn.Return<Ground, never, Catalog | Hub | Upstream> {
   const run = Effect.runForkWith(yield* Effect.context<never>())
+  const hub = yield* Hub
   return {
     catalog: yield* Catalog,
-    hub: yield* Hub,
+    hub,
+    connections: new Connections(hub),
     upstream: yield* Upstream,
     origins,
     left: (route) => void run(clientLeft(route))
@@ -49,6 +52,7 @@ const roads = Effect.fnUntraced(function* (origins: ReadonlySet<string>) {
     { method: "GET", path: "/v1/rows/:collection", handler: rows(ground) },
     { method: "GET", path: "/v1/rows/:collection/:key", handler: rows(ground) },
     { method: "POST", path: "/v1/refresh/:collection", handler: refresh(ground) },
+    { method: "POST", path: "/v1/connections/:id/ping", handler: clientPing(ground) },
     ...probes(ground)
   ]
   return endpoints

@@ -30,7 +30,7 @@ export { chunk, type Encoded, Frame, type Framing, socketPong, socketText } from
 export { Journal, JournalFailed } from "./Hub/Journal.ts"
 export { layerFallback } from "./Hub/Journal/Fallback.ts"
 export { layerSqlite } from "./Hub/Journal/Sqlite.ts"
-export { goodbyeMessage, type GoodbyeCode } from "./Hub/Message.ts"
+export { goodbyeMessage, type GoodbyeCode, pingEvery, pingMessage } from "./Hub/Message.ts"
 export type { Opening } from "./Hub/Opening.ts"
 export { makeQuery, type Part, type Query } from "./Hub/Query.ts"
 
@@ -82,6 +82,10 @@ export class Hub extends Context.Service<
     /** Gives a reader its first message and puts it among the others. */
     readonly open: (reader: Reader, opening: Opening) => Effect.Effect<void>
     readonly leave: (reader: Reader) => void
+    /** When the newest commit was made, ms since 1970; 0 before the first. */
+    readonly at: () => number
+    /** The cursor of the last message of a reader that has been opened. */
+    readonly stands: (reader: Reader) => string | undefined
     /** How many there are. */
     readonly readers: () => number
     /** What a long poll has to say when its time is over: what it was held back from, or the cursor up to which that is nothing. */
@@ -242,6 +246,8 @@ const make = Effect.gen(function* () {
     enter: (query, sink, pace) => delivery.enter(query, sink, pace),
     open: opener({ state, snapshots, delivery, random }),
     leave: (reader) => delivery.leave(reader),
+    at: () => state.at,
+    stands: ({ cohort, place }) => (cohort?.place ?? place)?.cursor,
     readers: () => delivery.readers.size,
     conclude: Effect.fnUntraced(function* ({ audience, cohort }) {
       const made = cohort === undefined ? "nothing" : audience.change(cohort.place)

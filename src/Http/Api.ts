@@ -85,6 +85,7 @@ const problem = <const Code extends string, const Status extends number>(
 const InvalidQuery = problem("invalid_query", 400, "The query is not understood")
 const UnknownCollection = problem("unknown_collection", 404, "There is no such collection")
 const UnknownRow = problem("unknown_row", 404, "There is no such row")
+const NotFound = problem("not_found", 404, "There is nothing here")
 const TooMany = problem("too_many", 429, "Too many")
 const Unavailable = problem("unavailable", 503, "Not available now")
 
@@ -156,7 +157,12 @@ class Look extends HttpApiGroup.make("look").add(
       retryAfterMs: Schema.Finite
     }),
     error: [InvalidQuery, UnknownCollection, TooMany, Unavailable]
-  }).annotate(OpenApi.Summary, "Polls the upstream now, once however many ask")
+  }).annotate(OpenApi.Summary, "Polls the upstream now, once however many ask"),
+  HttpApiEndpoint.post("clientPing", "/v1/connections/:id/ping", {
+    params: { id: Schema.String },
+    success: HttpApiSchema.Empty(204),
+    error: NotFound
+  }).annotate(OpenApi.Summary, "Says that the client of a stream with ping=client is there")
 ) {}
 
 class Probes extends HttpApiGroup.make("probes").add(

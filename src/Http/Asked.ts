@@ -24,6 +24,8 @@ export interface Asked extends Narrowing {
   readonly interval: number
   /** ms, of a long poll */
   readonly wait: number | undefined
+  /** Whether the client says now and then that it is there (`ping=client`). */
+  readonly pings: boolean
 }
 
 const nothing: Narrowing = { keys: undefined, fields: undefined, where: [] }
@@ -32,7 +34,7 @@ const lists = ["collections", "keys", "fields"]
 const narrowings = ["keys", "key", "fields", "where"]
 /** Names of the cursor in the wild; the later ones win, since they are what a reconnecting library adds to a URL. */
 const sinceNames = ["since", "last_event_id", "lastEventId", "lastEventID", "lastEvent"]
-const scalars = [...sinceNames, "interval", "wait"]
+const scalars = [...sinceNames, "interval", "wait", "ping"]
 const known = [...lists, "key", "where", ...scalars]
 
 const bounds = {
@@ -105,6 +107,9 @@ export const askedInUrl = (search: URLSearchParams, header: string | undefined):
   )
   const interval = scalar("interval")
   const wait = scalar("wait")
+  const ping = scalar("ping")
+  if (ping !== undefined && ping !== "client")
+    throw invalid(`"ping" is ${JSON.stringify(ping.slice(0, 40))}; expected client`)
   return {
     ...nothing,
     ...narrowing(all, ""),
@@ -112,7 +117,8 @@ export const askedInUrl = (search: URLSearchParams, header: string | undefined):
     own: new Map([...own].map((name) => [name, narrowing(all, `${name}.`)])),
     since,
     interval: interval === undefined ? 0 : duration("interval", interval),
-    wait: wait === undefined ? undefined : duration("wait", wait)
+    wait: wait === undefined ? undefined : duration("wait", wait),
+    pings: ping === "client"
   }
 }
 
@@ -172,6 +178,7 @@ export const askedInMessage = (message: { readonly [name: string]: unknown }): A
     own,
     since: since === "" ? undefined : since,
     interval: interval === undefined ? 0 : duration("interval", interval),
-    wait: undefined
+    wait: undefined,
+    pings: false
   }
 }

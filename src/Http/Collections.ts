@@ -20,7 +20,8 @@ export const collections = (ground: Ground) => {
     own: new Map(),
     since: undefined,
     interval: 0,
-    wait: undefined
+    wait: undefined,
+    pings: false
   })
   const shapes = new Map(
     [...catalog.declared.values()].map((declared) => [declared.name, shapesOf(declared)])

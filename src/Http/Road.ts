@@ -6,6 +6,7 @@ import type { Catalog } from "../Catalog.ts"
 import { type Hub, parseCursor, type Query } from "../Hub.ts"
 import type { Upstream } from "../Upstream.ts"
 import { type Asked, askedInUrl } from "./Asked.ts"
+import type { Connections } from "./Connections.ts"
 import { Problem } from "./Problem.ts"
 import { resolve } from "./Resolve.ts"
 
@@ -14,6 +15,8 @@ export interface Ground {
   readonly catalog: Catalog["Service"]
   readonly hub: Hub["Service"]
   readonly upstream: Upstream["Service"]
+  /** Those that ping. */
+  readonly connections: Connections
   /** A client left by itself: a line in the log of those who debug, and a counter. */
   readonly left: (route: string) => void
   /** Pages that may reach us from elsewhere. */

@@ -10,11 +10,13 @@ import {
   Frame,
   type Framing,
   goodbyeMessage,
+  pingMessage,
   type GoodbyeCode,
   type Query,
   type Reader,
   type Sink
 } from "../Hub.ts"
+import type { Asked } from "./Asked.ts"
 import { corsHeaders } from "./Cors.ts"
 import { Gzip, takesGzip } from "./Gzip.ts"
 import { handedOver, handOverStream, type StreamHandover } from "./Handover.ts"
@@ -56,7 +58,7 @@ export const stream = (ground: Ground) =>
     } else if (hub.isDraining()) {
       sink.end("shutdown")
     } else {
-      yield* sink.serve(query, asked.since, asked.interval)
+      yield* sink.serve(query, asked)
     }
     return handedOver
   })
@@ -76,6 +78,7 @@ class EventSink implements Sink {
   private readonly retry: number
   private reader: Reader | undefined
   private ended = false
+  private onDrained: (() => void) | undefined
 
   constructor(ground: Ground, connection: StreamHandover, gzip: boolean, retry: number) {
     const { hub } = ground
@@ -86,14 +89,19 @@ class EventSink implements Sink {
     const chunked = connection.protocol === "HTTP/1.1"
     this.framing = gzip ? (chunked ? "gzipChunks" : "gzipEvents") : chunked ? "chunks" : "events"
     this.outlet = new Outlet(connection.out, {
-      drained: () => this.reader !== undefined && hub.drained(this.reader),
+      drained: () => {
+        const { onDrained } = this
+        this.onDrained = undefined
+        onDrained?.()
+        if (this.reader !== undefined) hub.drained(this.reader)
+      },
       progressed: () => this.reader !== undefined && hub.progressed(this.reader)
     })
     const begin = `retry: ${retry}\n\n`
     this.writeOwn(this.gzip === undefined ? Buffer.from(begin) : this.gzip.begin(begin))
   }
 
-  serve(query: Query, since: string | undefined, interval: number): Effect.Effect<void> {
+  serve(query: Query, { interval, pings, since }: Asked): Effect.Effect<void> {
     return Effect.suspend(() => {
       const { hub, left } = this.ground
       const reader = hub.enter(query, this, { interval, once: false })
@@ -103,8 +111,32 @@ class EventSink implements Sink {
         hub.leave(reader)
         if (!this.ended) left("/v1/stream")
       })
-      return hub.open(reader, { since, notBefore: 0 })
+      const opened = hub.open(reader, { since, notBefore: 0 })
+      return pings
+        ? Effect.andThen(
+            opened,
+            Effect.sync(() => this.introduce(reader))
+          )
+        : opened
     })
+  }
+
+  /** A ping of its own, with the id by which the client pings; it may have to wait for the end of the first message. */
+  private introduce(reader: Reader): void {
+    if (this.ended) return
+    if (this.outlet.isBusy) {
+      this.onDrained = () => this.introduce(reader)
+      return
+    }
+    const { connections, hub } = this.ground
+    const cursor = hub.stands(reader)
+    if (cursor === undefined) return
+    const { close, id } = connections.open(() => this.end("idle"))
+    this.connection.onClose(close)
+    const at = hub.at()
+    this.write(
+      new Frame("ping", cursor, [pingMessage({ from: cursor, cursor, at, asOf: [], connection: id })])
+    )
   }
 
   write(frame: Frame): boolean {

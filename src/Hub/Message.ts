@@ -85,6 +85,8 @@ export const pingMessage = (options: {
   readonly cursor: string
   readonly at: number
   readonly asOf: Iterable<readonly [collection: string, asOf: number]>
+  /** For a client that pings, too: its connection. */
+  readonly connection?: string
 }): string =>
   object([
     ["type", '"ping"'],
@@ -92,7 +94,8 @@ export const pingMessage = (options: {
     ["cursor", JSON.stringify(options.cursor)],
     ["at", String(options.at)],
     ["interval", String(pingEvery)],
-    ["asOf", object([...options.asOf].map(([name, at]) => [name, String(at)]))]
+    ["asOf", object([...options.asOf].map(([name, at]) => [name, String(at)]))],
+    ...(options.connection === undefined ? [] : [["connection", JSON.stringify(options.connection)] as const])
   ])
 
 /** What stands before the collections of a snapshot; a `}` closes it after them. */

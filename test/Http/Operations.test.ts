@@ -109,7 +109,9 @@ describe("reference", () => {
           const wait = concrete === "/v1/changes" ? "?wait=0s" : ""
           const controller = new AbortController()
           const response = await fetch(`${url}${concrete}${wait}`, { method, signal: controller.signal })
-          assert.notInclude([404, 405, 500], response.status, `${method} ${path}`)
+          // There is no such connection; that the road to it is there, it says itself.
+          const isThere = path.includes("{id}") && /no such connection/.test(await response.clone().text())
+          if (!isThere) assert.notInclude([404, 405, 500], response.status, `${method} ${path}`)
           controller.abort()
         }
       }
