@@ -106,6 +106,9 @@ export class Audience {
   /** Frames made at the present revision, by where they start. */
   private made = new Map<string, Made>()
   private madeAt = -1
+  /** Pings that say the same of `asOf`, by where they start and where they lead. */
+  private pings = new Map<string, Frame>()
+  private pingsSay = ""
   private opening: { readonly key: string; readonly frame: Frame } | undefined
 
   constructor(query: Query, state: State) {
@@ -163,14 +166,24 @@ export class Audience {
     return new Frame("change", cursor, [text])
   }
 
-  /** To `seen`, where nothing of the query is known to have changed since `sent`. */
+  /** To `seen`, where nothing of the query is known to have changed since `sent`; one for all who stand there. */
   ping(place: Place): Frame {
     const { query, state } = this
-    const cursor = state.cursor(query, place.seen)
     const asOf = [...covered(state, query)]
       .map(([, table]) => [table.collection.name, table.asOf] as const)
       .filter(([, at]) => at > 0)
-    return new Frame("ping", cursor, [pingMessage({ from: place.cursor, cursor, at: state.at, asOf })])
+    const say = `${state.revision} ${JSON.stringify(asOf)}`
+    if (this.pingsSay !== say || this.pings.size >= maxMade) {
+      this.pings.clear()
+      this.pingsSay = say
+    }
+    let ping = this.pings.get(`${place.sent}/${place.seen}`)
+    if (ping === undefined) {
+      const cursor = state.cursor(query, place.seen)
+      ping = new Frame("ping", cursor, [pingMessage({ from: place.cursor, cursor, at: state.at, asOf })])
+      this.pings.set(`${place.sent}/${place.seen}`, ping)
+    }
+    return ping
   }
 
   /** The snapshot message, made once for all who are given the same. */
