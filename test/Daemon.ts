@@ -57,9 +57,10 @@ export interface Daemon {
 export const startDaemon = async (
   config: Config,
   env: { readonly [name: string]: string } = {},
-  memory?: typeof HubMemory.Service
+  memory?: typeof HubMemory.Service,
+  journal: Layer.Layer<Journal> = Journal.layerNone
 ): Promise<Daemon> => {
-  const port = await freePort()
+  const port = Number(env["PORT"] ?? (await freePort()))
   const catalog = makeCatalog(config)
   if (Array.isArray(catalog)) throw new Error(JSON.stringify(catalog))
   const logs: Array<string> = []
@@ -69,7 +70,7 @@ export const startDaemon = async (
   const layer = layerDaemon.pipe(
     Layer.provide(NodeHttpClient.layerUndici),
     Layer.provide(Layer.succeed(Catalog, catalog as Catalog["Service"])),
-    Layer.provide(Journal.layerNone),
+    Layer.provide(journal),
     Layer.provide(memory === undefined ? Layer.empty : Layer.succeed(HubMemory, memory)),
     Layer.provide(Settings.layer),
     Layer.provide(Logger.layer([logger])),

@@ -4,9 +4,10 @@
  */
 import * as http from "node:http"
 
-import { Schema } from "effect"
+import { type Layer, Schema } from "effect"
 
-import { Decimal, defineConfig, derived, polled, source } from "../../src/Config.ts"
+import { type Config, Decimal, defineConfig, derived, polled, source } from "../../src/Config.ts"
+import type { Journal } from "../../src/Hub.ts"
 import { EventClient, type EventOptions, type Headers, PollClient, SocketClient, Wire } from "../Clients.ts"
 import { Backend, type Daemon, startDaemon, until } from "../Daemon.ts"
 import { type RawOptions, RawSocket } from "../Frames.ts"
@@ -43,6 +44,8 @@ interface Options {
   readonly maxMembers?: number
   readonly forgetAfter?: "300 millis" | "1 minute"
   readonly memory?: Parameters<typeof startDaemon>[2]
+  /** What outlives a restart. */
+  readonly journal?: Layer.Layer<Journal>
 }
 
 // Polls that nobody asks for come long after the tests are over.
@@ -93,18 +96,26 @@ const configOf = (url: string, { forgetAfter = "1 minute", maxMembers = 100 }: O
 
 export class Market {
   readonly backend: Backend
-  readonly daemon: Daemon
+  daemon: Daemon
   /** What the upstream says, by path; what it does not know it has no rows of. */
   readonly bodies: Map<string, unknown>
   /** What the upstream was asked for. */
   readonly asked: Array<string>
   private opened: Array<() => void> = []
+  private readonly start: (env?: { readonly PORT: string }) => Promise<Daemon>
 
-  private constructor(backend: Backend, daemon: Daemon, bodies: Map<string, unknown>, asked: Array<string>) {
+  private constructor(
+    backend: Backend,
+    daemon: Daemon,
+    bodies: Map<string, unknown>,
+    asked: Array<string>,
+    start: Market["start"]
+  ) {
     this.backend = backend
     this.daemon = daemon
     this.bodies = bodies
     this.asked = asked
+    this.start = start
   }
 
   static async open(pools: ReadonlyArray<Pool> = [], options: Options = {}): Promise<Market> {
@@ -118,10 +129,23 @@ export class Market {
       response.statusCode = typeof body === "number" ? body : 200
       response.end(JSON.stringify(body))
     }
-    const daemon = await startDaemon(configOf(backend.url, options), options.env, options.memory)
-    const market = new Market(backend, daemon, bodies, asked)
-    await until("ready", async () => (await fetch(`${daemon.url}/readyz`)).ok)
+    const config = configOf(backend.url, options) as Config
+    const start: Market["start"] = (env) =>
+      startDaemon(config, { ...options.env, ...env }, options.memory, options.journal)
+    const market = new Market(backend, await start(), bodies, asked, start)
+    await market.isReady()
     return market
+  }
+
+  private async isReady(): Promise<void> {
+    await until("ready", async () => (await fetch(this.at("/readyz"))).ok)
+  }
+
+  /** Ends the daemon, and starts another at the same place. */
+  async restart(): Promise<void> {
+    await this.daemon.close()
+    this.daemon = await this.start({ PORT: String(this.port) })
+    await this.isReady()
   }
 
   async close(): Promise<void> {
