@@ -142,8 +142,9 @@ export class Market {
   }
 
   /** Ends the daemon, and starts another at the same place. */
-  async restart(): Promise<void> {
+  async restart(meanwhile?: () => Promise<void>): Promise<void> {
     await this.daemon.close()
+    await meanwhile?.()
     this.daemon = await this.start({ PORT: String(this.port) })
     await this.isReady()
   }
