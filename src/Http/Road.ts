@@ -88,7 +88,7 @@ export const minRevisionOf = (request: HttpServerRequest.HttpServerRequest): str
   request.headers["ratecast-min-revision"]
 
 /** When a client that is sent away may come back, ms: spread, so that a thousand do not come back at once. */
-export const retryAfter = Random.nextIntBetween(1_000, 5_001)
+export const retryAfter = Random.nextIntBetween(1_000, 5_000)
 
 /** What is the same for all who ask the same; caches must ask again. */
 export const caching = {
