@@ -1,15 +1,12 @@
-import { spawn } from "node:child_process"
 import * as http from "node:http"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 
 import { Backend, freePort, until } from "./Daemon.ts"
+import { Folder, ratecast, root } from "./Process.ts"
 
-const root = new URL("..", import.meta.url).pathname
-// Inside the project, so that a config there finds `effect`.
-const folder = mkdtempSync(join(root, "test/.tmp-"))
+const folder = new Folder()
 const backend = new Backend()
 beforeAll(async () => {
   await backend.start()
@@ -17,36 +14,10 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await backend.close()
-  rmSync(folder, { recursive: true })
+  folder.remove()
 })
 
-const configFile = (name: string, polledOptions: string): string => {
-  const file = join(folder, name)
-  writeFileSync(
-    file,
-    `import { Schema } from "effect"
-import { defineConfig, polled, source } from "${root}src/Config.ts"
-export default defineConfig({ collections: { things: polled({
-  source: source({ url: "${backend.url}", every: "100 millis" }),
-  row: Schema.Struct({ id: Schema.String, n: Schema.Int }),
-  ${polledOptions}
-}) } } as never)
-`
-  )
-  return file
-}
-
-/** The command as a person runs it, from its own executable. */
-const ratecast = (args: ReadonlyArray<string>, env: { readonly [name: string]: string } = {}) => {
-  const child = spawn(process.execPath, [join(root, "bin/ratecast.mjs"), ...args], {
-    env: { ...process.env, ...env }
-  })
-  const run = { child, out: "", err: "" }
-  child.stdout.on("data", (data: Buffer) => (run.out += data))
-  child.stderr.on("data", (data: Buffer) => (run.err += data))
-  const exit = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)))
-  return Object.assign(run, { exit })
-}
+const configFile = (name: string, options: string): string => folder.config(name, backend.url, options)
 
 describe("ratecast check", () => {
   it("says that a config is well", async () => {
@@ -66,7 +37,7 @@ describe("ratecast check", () => {
 
   it("names a file that is not there, and the one that may be meant", async () => {
     configFile("good.config.ts", 'key: "id"')
-    const run = ratecast(["check", "--config", join(folder, "godo.config.ts")])
+    const run = ratecast(["check", "--config", join(folder.path, "godo.config.ts")])
     assert.strictEqual(await run.exit, 1)
     assert.include(run.err, 'there is no such file; did you mean "good.config.ts"?')
   })
@@ -111,6 +82,32 @@ describe("ratecast serve", () => {
       `port ${port} on 127.0.0.1 is taken; choose another with PORT=${port + 1}`
     )
     await new Promise((done) => taken.close(done))
+  })
+
+  it("says in a terminal where everything is, and every link of it is right", async () => {
+    const [port, adminPort] = [await freePort(), await freePort()]
+    const run = ratecast(["serve", "--config", configFile("good.config.ts", 'key: "id"')], {
+      PORT: String(port),
+      HOST: "0.0.0.0",
+      ADMIN_PORT: String(adminPort),
+      BASE_PATH: "/live",
+      LOG_FORMAT: "pretty"
+    })
+    await until("things to be live", () => run.out.includes("things is live"), 15_000)
+    const links = run.out.match(/https?:\/\/[^\s']+/g)!
+    assert.deepStrictEqual(links, [
+      `http://0.0.0.0:${port}/live/`,
+      `http://127.0.0.1:${adminPort}/docs`,
+      `http://127.0.0.1:${adminPort}/metrics`,
+      `http://0.0.0.0:${port}/live/v1/stream?collections=things`
+    ])
+    for (const link of links.slice(1)) {
+      const answer = await fetch(link)
+      assert.strictEqual(answer.status, 200, link)
+      await answer.body!.cancel()
+    }
+    run.child.kill("SIGTERM")
+    assert.strictEqual(await run.exit, 0)
   })
 
   it("says what is wrong with a setting", async () => {

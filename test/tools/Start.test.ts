@@ -1,0 +1,93 @@
+/** `npm start`, as tools/start.mjs does it: the demo and its simulator. */
+import * as http from "node:http"
+import type { AddressInfo } from "node:net"
+import { mkdtempSync, readdirSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+import { afterAll, assert, describe, it } from "@effect/vitest"
+
+import { freePort, until } from "../Daemon.ts"
+import { isAlive, Process } from "../Process.ts"
+
+const folder = mkdtempSync(join(tmpdir(), "ratecast-start-"))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+let runs = 0
+const start = async (env: { readonly [name: string]: string }) => {
+  const data = join(folder, String(++runs))
+  const simulatorPort = String(await freePort())
+  return {
+    run: new Process("tools/start.mjs", [], { SIMULATOR_PORT: simulatorPort, RATECAST_DATA: data, ...env }),
+    data,
+    simulator: `http://127.0.0.1:${simulatorPort}/sim/state`
+  }
+}
+
+const answers = (url: string): Promise<boolean> =>
+  fetch(url).then(
+    (answer) => answer.text().then(() => answer.ok),
+    () => false
+  )
+
+const stopped = async (run: Process, pids: ReadonlyArray<number>, simulator: string): Promise<void> => {
+  await until("no process is left", () => !pids.some(isAlive))
+  assert.isFalse(await answers(simulator))
+  assert.isFalse(isAlive(run.child.pid!))
+}
+
+describe("npm start", () => {
+  it("serves the demo on PORT and HOST, and takes its simulator with it", async () => {
+    const port = await freePort()
+    const [adminPort, url] = [await freePort(), `http://127.0.0.1:${port}`]
+    const { data, run, simulator } = await start({
+      PORT: String(port),
+      HOST: "0.0.0.0",
+      ADMIN_PORT: String(adminPort)
+    })
+    try {
+      await until("the page", () => answers(`${url}/`), 15_000)
+      await until("rates", () => answers(`${url}/readyz`))
+      assert.include(run.out, `http://0.0.0.0:${port}/`)
+      assert.isTrue(await answers(simulator))
+      // Everybody can reach it now, so what is for operators has moved.
+      assert.isFalse(await answers(`${url}/metrics`))
+      assert.isTrue(await answers(`http://127.0.0.1:${adminPort}/metrics`))
+      assert.isNotEmpty(readdirSync(data))
+      const pids = run.children
+      assert.isNotEmpty(pids)
+      run.child.kill("SIGTERM")
+      assert.strictEqual(await run.exit, 0, run.err)
+      await stopped(run, pids, simulator)
+    } finally {
+      run.kill()
+    }
+  })
+
+  it("leaves no simulator behind, however it dies", async () => {
+    const { run, simulator } = await start({ PORT: String(await freePort()) })
+    try {
+      await until("the simulator", () => answers(simulator), 15_000)
+      const pids = run.children
+      run.kill()
+      assert.strictEqual(await run.exit, "SIGKILL")
+      await stopped(run, pids, simulator)
+    } finally {
+      run.kill()
+    }
+  })
+
+  it("says that a port is taken and how to choose another, and leaves nothing behind", async () => {
+    const taken = http.createServer()
+    const port = await new Promise<number>((done) =>
+      taken.listen(0, "127.0.0.1", () => done((taken.address() as AddressInfo).port))
+    )
+    const { run, simulator } = await start({ PORT: String(port) })
+    let pids: ReadonlyArray<number> = []
+    await until("the simulator", () => (pids = run.children).length > 0, 15_000)
+    assert.strictEqual(await run.exit, 1)
+    assert.match(run.err.trim(), new RegExp(`^port ${port} on 127.0.0.1 is taken; .*PORT=${port + 1}$`))
+    await stopped(run, pids, simulator)
+    await new Promise((done) => taken.close(done))
+  })
+})
