@@ -11,6 +11,11 @@ export class Disk {
     return this.kept?.entries ?? []
   }
 
+  /** In place: a day of commits, each copied with every other, would take minutes. */
+  add(entry: Entry): void {
+    ;(this.kept!.entries as Array<Entry>).push(entry)
+  }
+
   /** Loses the last entries, as a power cut does. */
   lose(count: number): void {
     if (this.kept !== undefined)
@@ -20,10 +25,14 @@ export class Disk {
 
 export const layerMemory = (disk: Disk) =>
   Layer.succeed(Journal, {
-    open: (fresh) => Effect.sync(() => (disk.kept ??= { ...fresh, pieces: [], entries: [] })),
+    open: (fresh) =>
+      Effect.sync(() => {
+        disk.kept ??= { ...fresh, pieces: [], entries: [] }
+        return { ...disk.kept, entries: [...disk.entries] }
+      }),
     append: (entry) =>
       Effect.sync(() => {
-        disk.kept = { ...disk.kept!, entries: [...disk.entries, entry] }
+        disk.add(entry)
       }),
     replace: (kept) =>
       Effect.sync(() => {
