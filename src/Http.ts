@@ -24,9 +24,15 @@ import { stream } from "./Http/Stream.ts"
 import { hasAdminListener, Settings, tlsOf } from "./Settings.ts"
 import { Upstream } from "./Upstream.ts"
 
+export { changes } from "./Http/Changes.ts"
+export { Problem, problemDetails } from "./Http/Problem.ts"
+export { askedOf, type Ground, queryOf, retryAfter } from "./Http/Road.ts"
+export { snapshot } from "./Http/Snapshot.ts"
+
 type Endpoint = Route & { readonly handler: Handler<HttpRouter.RouteContext> }
 
-const groundOf = Effect.fnUntraced(function* (
+/** For the roads, and for clients in memory. */
+export const groundOf = Effect.fnUntraced(function* (
   origins: ReadonlySet<string>
 ): Effect.fn.Return<Ground, never, Catalog | Hub | Upstream> {
   const run = Effect.runForkWith(yield* Effect.context<never>())

@@ -1,14 +1,12 @@
 /**
- * A whole hub on the virtual clock: the real Upstream, RateEngine and Hub over an HTTP client that a test scripts, and
- * readers in memory that hold what docs/protocol.md says a client holds.
+ * A whole hub on the virtual clock, as `ratecast/testing` stages it, with its insides in reach: readers in memory that stall,
+ * drop and hold what docs/protocol.md says a client holds.
  */
-import { Clock, type Duration, Effect, Layer, Metric, Stream } from "effect"
-import { HttpClient, HttpClientError, type HttpClientRequest, type HttpClientResponse } from "effect/http"
+import { Clock, Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
 
-import { Catalog, declares, makeCatalog } from "../src/Catalog.ts"
+import { Catalog, declares } from "../src/Catalog.ts"
 import type { Config } from "../src/Config.ts"
-import { layerHub } from "../src/Daemon.ts"
 import {
   Hub,
   HubMemory,
@@ -20,118 +18,23 @@ import {
   type Reader,
   type Sink
 } from "../src/Hub.ts"
+import type { Script } from "../src/Testing/Script.ts"
+import { catalogOf, layerStage, startOfTime } from "../src/Testing/Stage.ts"
 import { Held, type Message } from "./Held.ts"
 
-export interface Reply {
-  readonly status?: number
-  readonly headers?: { readonly [name: string]: string }
-  /** JSON of anything but a string or bytes. */
-  readonly body?: unknown
-}
-
-/** What a scripted upstream answers; a failed effect is a broken connection. */
-export type Answer = Reply | Effect.Effect<Reply, unknown>
-
-/** A response whose body comes without a promise, which the virtual clock could not wait for. */
-const toResponse = (
-  request: HttpClientRequest.HttpClientRequest,
-  { body, headers = {}, status = 200 }: Reply
-) => {
-  const bytes =
-    body instanceof Uint8Array
-      ? body
-      : Buffer.from(typeof body === "string" ? body : JSON.stringify(body ?? null))
-  const response = {
-    request,
-    status,
-    headers,
-    stream: bytes.length === 0 ? Stream.empty : Stream.make(bytes)
-  }
-  return response as unknown as HttpClientResponse.HttpClientResponse
-}
-
-export interface Asked {
-  readonly at: number
-  readonly url: string
-  readonly method: string
-  readonly headers: { readonly [name: string]: string | undefined }
-  readonly body: string
-}
-
-export class Script {
-  readonly asked: Array<Asked> = []
-  answer: (asked: Asked) => Answer
-  /** Requests in flight at once, at most. */
-  most = 0
-  private running = 0
-
-  constructor(answer: (asked: Asked) => Answer) {
-    this.answer = answer
-  }
-
-  readonly layer = Layer.succeed(
-    HttpClient.HttpClient,
-    HttpClient.make((request, url) =>
-      Effect.gen({ self: this }, function* () {
-        const body = request.body
-        const asked: Asked = {
-          at: yield* Clock.currentTimeMillis,
-          url: url.href,
-          method: request.method,
-          headers: request.headers,
-          body: body._tag === "Uint8Array" ? new TextDecoder().decode(body.body) : ""
-        }
-        this.asked.push(asked)
-        this.most = Math.max(this.most, ++this.running)
-        const answer = this.answer(asked)
-        const reply = Effect.isEffect(answer)
-          ? yield* Effect.mapError(
-              answer as Effect.Effect<Reply, unknown>,
-              (cause) =>
-                new HttpClientError.HttpClientError({
-                  reason: new HttpClientError.TransportError({ request, cause })
-                })
-            )
-          : answer
-        return toResponse(request, reply)
-      }).pipe(Effect.ensuring(Effect.sync(() => this.running--)))
-    )
-  )
-}
-
-/** Time begins here, and not at 0, which means never. */
-export const startOfTime = 1_790_000_000_000
-
-/**
- * Lets every fiber run that can. The virtual clock waits for what its own wakings set off, but not for what a test set
- * off before it: a fiber that has yet to begin would begin late, by that clock.
- */
-export const settle = Effect.forEach(Array.from({ length: 100 }), () => Effect.yieldNow, { discard: true })
-
-/** Moves the clock, and everything that time sets off. */
-export const advance = (duration: Duration.Input) =>
-  settle.pipe(Effect.andThen(TestClock.adjust(duration)), Effect.andThen(settle))
+export { type Answer, type Asked, type Reply, Script } from "../src/Testing/Script.ts"
+export { advance, settle, startOfTime } from "../src/Testing/Stage.ts"
 
 export const hubOf = (
   config: Config,
   script: Script,
   memory?: typeof HubMemory.Service,
   journal: Layer.Layer<Journal> = Journal.layerNone
-) => {
-  const catalog = makeCatalog(config)
-  if (Array.isArray(catalog)) throw new Error(JSON.stringify(catalog))
-  // Built last: the first polls have been asked and answered before a test begins.
-  return Layer.effectDiscard(settle).pipe(
-    Layer.provideMerge(layerHub),
-    Layer.orDie,
-    Layer.provide(journal),
-    Layer.provideMerge(script.layer),
-    Layer.provideMerge(Layer.succeed(Catalog, catalog as Catalog["Service"])),
+) =>
+  layerStage({ catalog: catalogOf(config), client: script.layer, journal }).pipe(
     Layer.provideMerge(Layer.effectDiscard(TestClock.setTime(startOfTime))),
-    Layer.provide(Layer.fresh(Layer.succeed(Metric.MetricRegistry, new Map()))),
     Layer.provide(memory === undefined ? Layer.empty : Layer.succeed(HubMemory, memory))
   )
-}
 
 export const queryOf = Effect.fnUntraced(function* (
   names: ReadonlyArray<string>,

@@ -12,7 +12,7 @@ const order = [
   ["RateEngine"],
   ["Hub"],
   ["Http"],
-  ["Daemon"],
+  ["Daemon", "Testing"],
   ["Main"]
 ]
 const src = resolve(import.meta.dirname, "../src")
