@@ -20,6 +20,7 @@ import { layerHub } from "../src/Daemon.ts"
 import { Hub, Journal } from "../src/Hub.ts"
 import type { Upstream } from "../src/Upstream.ts"
 import { type Answer, type Asked, Script, settle, startOfTime } from "./Kit.ts"
+import { leavingNothing } from "./Residue.ts"
 
 /** To a time since the start, ms; what is due at that time has happened. */
 export const until = Effect.fnUntraced(function* (ms: number) {
@@ -105,6 +106,7 @@ export const onHub = <A, E>(
     })
   ).pipe(
     Layer.provideMerge(layerHub),
+    leavingNothing,
     Layer.orDie,
     Layer.provide(Journal.layerNone),
     Layer.provideMerge(

@@ -1,0 +1,81 @@
+/**
+ * What must be left of a hub after a test: no reader, no fiber, no timer. Tests that stand on `Rig` or on `Daemon` are
+ * looked at when their hub is closed, and fail by the name of what is left.
+ */
+import { Clock, Effect, Layer, Metric } from "effect"
+
+import { Hub } from "../src/Hub.ts"
+import type { Reader } from "../src/Hub/Audience.ts"
+import { Deadlines } from "../src/Hub/Deadlines.ts"
+
+/** Snapshot messages are let go of this long after everybody has left, ms: theirs are the only deadlines then. */
+const openingKept = 1_000
+
+const heaps = new Set<Deadlines>()
+const { set } = Deadlines.prototype
+Deadlines.prototype.set = function (...deadline) {
+  heaps.add(this)
+  return set.apply(this, deadline)
+}
+
+class Left extends Error {}
+
+/** Fibers that run with the services of a layer: its own, and not those of the test around it. */
+class Fibers implements Metric.FiberRuntimeMetricsService {
+  count = 0
+  readonly recordFiberStart = (): void => void this.count++
+  readonly recordFiberEnd = (): void => void this.count--
+}
+
+const breath = Effect.forEach(Array.from({ length: 20 }), () => Effect.yieldNow, { discard: true })
+
+/** Built before everything else, so it is the last to look. */
+const noFibers = Layer.effect(
+  Metric.FiberRuntimeMetrics,
+  Effect.acquireRelease(
+    Effect.sync(() => new Fibers()),
+    Effect.fnUntraced(function* (fibers) {
+      // The last ones end in the turns that follow.
+      for (let turns = 0; fibers.count > 0 && turns < 20; turns++) yield* breath
+      if (fibers.count > 0) yield* Effect.die(new Left(`${fibers.count} fibers are left of a closed hub`))
+    })
+  )
+)
+
+/** How many readers the hub counts. */
+const readersNow = Effect.map(Metric.snapshot, (metrics) => {
+  const gauge = metrics.find(({ id }) => id === "hub_readers")
+  return gauge?.type === "Gauge" ? Number(gauge.state.value) : 0
+})
+
+/** Built after the hub, so it looks while that still runs. */
+const noReaders = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const hub = yield* Hub
+    const entered = new Set<Reader>()
+    const { enter } = hub
+    Object.assign(hub, {
+      enter: (...asked: Parameters<typeof enter>) => {
+        const reader = enter(...asked)
+        entered.add(reader)
+        return reader
+      }
+    })
+    yield* Effect.addFinalizer(
+      Effect.fnUntraced(function* () {
+        for (const reader of entered) hub.leave(reader)
+        const latest = (yield* Clock.currentTimeMillis) + openingKept
+        const timers = [...heaps].flatMap((deadlines) => deadlines["heap"]).filter(({ at }) => at > latest)
+        heaps.clear()
+        const readers = yield* readersNow
+        if (readers > 0) yield* Effect.die(new Left(`${readers} readers are left though everybody has left`))
+        if (timers.length > 0)
+          yield* Effect.die(new Left(`${timers.length} timers are left though everybody has left`))
+      })
+    )
+  })
+)
+
+/** Everybody leaves before the hub is closed; what is left then, or after that, fails the test. */
+export const leavingNothing = <A, E, R>(layer: Layer.Layer<A | Hub, E, R>): Layer.Layer<A | Hub, E, R> =>
+  noReaders.pipe(Layer.provideMerge(layer), Layer.provide(noFibers))
