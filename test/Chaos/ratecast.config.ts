@@ -1,0 +1,53 @@
+/** What the daemon of `npm run chaos` and `npm run soak` serves: polled, derived, rows that change their type, and a family. */
+import { Schema } from "effect"
+
+import { Decimal, defineConfig, derived, fromScaled, polled, source, toScaled } from "../../src/Config.ts"
+
+const upstream = process.env["CHAOS_UPSTREAM"]!
+const polling = { every: "1 second", idleEvery: "2 seconds", timeout: "2 seconds", retries: 1 } as const
+
+// Whoever started this daemon may die in any way, and shall leave none behind.
+process.stdin
+  .on("end", () => process.kill(process.pid, "SIGKILL"))
+  .resume()
+  .on("error", () => {})
+
+const pools = polled({
+  key: "id",
+  row: Schema.Struct({
+    id: Schema.String,
+    type: Schema.String,
+    rate: Decimal,
+    n: Schema.Finite,
+    note: Schema.optionalKey(Schema.Json)
+  }),
+  fixed: ["type"],
+  source: source({ url: `${upstream}/pools`, ...polling })
+})
+const total = derived({
+  from: { pools },
+  key: "id",
+  row: Schema.Struct({ id: Schema.String, rate: Decimal, pools: Schema.Finite }),
+  rows: ({ pools }) => {
+    const sum = [...pools].reduce((sum, [, { rate }]) => sum + toScaled(rate, 3), 0n)
+    return [{ key: "all", row: { id: "all", rate: fromScaled(sum, 3), pools: pools.size } }]
+  }
+})
+const typed = polled({
+  key: "id",
+  row: Schema.Struct({ id: Schema.String, type: Schema.NullOr(Schema.String), n: Schema.Finite }),
+  fixed: ["type"],
+  minKeep: 0,
+  allowEmpty: true,
+  source: source({ url: `${upstream}/typed`, ...polling })
+})
+const order = polled({
+  key: "id",
+  row: Schema.Struct({ id: Schema.String, n: Schema.Finite }),
+  minKeep: 0,
+  allowEmpty: true,
+  required: false,
+  source: source({ url: `${upstream}/orders/{id}`, ...polling, forgetAfter: "10 seconds" })
+})
+
+export default defineConfig({ collections: { pools, total, typed, "order:{id}": order } })
