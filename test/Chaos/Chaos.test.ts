@@ -35,6 +35,12 @@ describe("a real daemon, killed, frozen and starved", () => {
     assert.match(text, /compared row by row +100 clients/)
   })
 
+  it("is found out where it keeps nothing", { timeout: 120_000 }, async () => {
+    const { code, text } = await run("main.ts", "--quick", "--forgetful")
+    assert.strictEqual(code, 1, text)
+    assert.match(text, /got a snapshot: epoch/)
+  })
+
   it("both commands have help", async () => {
     assert.include((await run("main.ts", "--help")).text, "npm run chaos")
     assert.include((await run("soak.ts", "--help")).text, "npm run soak")

@@ -20,6 +20,8 @@ export interface WorldOptions {
   readonly queries: ReadonlyArray<Query>
   readonly pools: number
   readonly files: number
+  /** By default a folder of its own. */
+  readonly data?: string
 }
 
 /** The machine may be busy with something else; longer than this is a failure of ours. */
@@ -57,7 +59,7 @@ export class World {
     process.once("exit", () => rmSync(this.folder, { recursive: true, force: true }))
     this.daemon = new Process({
       port: parts.port,
-      data: this.folder,
+      data: options.data ?? this.folder,
       upstream: `http://127.0.0.1:${this.proxy.port}`,
       files: options.files
     })

@@ -13,6 +13,7 @@ const { values } = parseArgs({
     seed: { type: "string" },
     kills: { type: "string" },
     clients: { type: "string" },
+    forgetful: { type: "boolean", default: false },
     help: { type: "boolean", default: false }
   }
 })
@@ -28,6 +29,7 @@ if (values.help) {
   --quick      3 kills, 100 clients, about 30 s, instead of 20 kills, 500 clients, about 3 min
   --seed N     what the dice decide; when it happens the machine decides, so no two runs are the same
   --kills N, --clients N
+  --forgetful  the daemon keeps nothing (RATECAST_DATA=none), which has to fail: shows that this can see
 
   npm run chaos -- --quick
   npm run chaos -- --kills 100 --clients 200`)
@@ -52,7 +54,13 @@ const say = (text: string) =>
   console.log(`${((performance.now() - began) / 1000).toFixed(1).padStart(6)} s  ${text}`)
 
 // What Node has open by itself, the journal, the upstream's connections: some 60.
-const world = await World.make({ seed, queries, pools: 300, files: clients + 150 })
+const world = await World.make({
+  seed,
+  queries,
+  pools: 300,
+  files: clients + 150,
+  ...(values.forgetful ? { data: "none" } : {})
+})
 const { crowd, daemon, dice, oracle, proxy, tally, truth, upstream } = world
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130))
 oracle.onViolation = (what) => {
