@@ -10,6 +10,7 @@ import type { Config } from "../src/Config.ts"
 import { layerDaemon } from "../src/Daemon.ts"
 import { Hub, HubMemory, Journal } from "../src/Hub.ts"
 import { Settings } from "../src/Settings.ts"
+import { noFibers, noSockets, readersNow } from "./Residue.ts"
 
 /** Serves JSON that a test can change at any time; counts what it is asked. */
 export class Backend {
@@ -63,6 +64,7 @@ export const startDaemon = async (
   const port = Number(env["PORT"] ?? (await freePort()))
   const catalog = makeCatalog(config)
   if (Array.isArray(catalog)) throw new Error(JSON.stringify(catalog))
+  const registry: typeof Metric.MetricRegistry.Service = new Map()
   const logs: Array<string> = []
   const logger = Logger.make(({ logLevel, message }) => {
     logs.push(`${logLevel} ${String(message)}`)
@@ -74,7 +76,8 @@ export const startDaemon = async (
     Layer.provide(memory === undefined ? Layer.empty : Layer.succeed(HubMemory, memory)),
     Layer.provide(Settings.layer),
     Layer.provide(Logger.layer([logger])),
-    Layer.provide(Layer.succeed(Metric.MetricRegistry, new Map())),
+    Layer.provide(noFibers),
+    Layer.provide(Layer.succeed(Metric.MetricRegistry, registry)),
     Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ PORT: String(port), ...env })))
   )
   const scope = Effect.runSync(Scope.make())
@@ -84,7 +87,12 @@ export const startDaemon = async (
     port,
     hub: Context.get(context, Hub),
     logs,
-    close: () => Effect.runPromise(Scope.close(scope, Exit.void))
+    close: async () => {
+      await Effect.runPromise(Scope.close(scope, Exit.void))
+      const readers = Effect.runSync(Effect.provideService(readersNow, Metric.MetricRegistry, registry))
+      if (readers > 0) throw new Error(`${readers} readers are left of a closed daemon`)
+      noSockets(port)
+    }
   }
 }
 

@@ -4,16 +4,19 @@ import { Cause, Effect, Exit, Schema } from "effect"
 
 import { Deadlines } from "../src/Hub/Deadlines.ts"
 import { Delivery } from "../src/Hub/Delivery.ts"
+import { EventClient, PollClient, SocketClient } from "./Clients.ts"
+import { Backend, startDaemon, until } from "./Daemon.ts"
 import { type Answer, connect, queryOf } from "./Kit.ts"
+import { noSockets, resources } from "./Residue.ts"
 import { onePolled, onHub } from "./Rig.ts"
 
-const config = onePolled({ row: Schema.Struct({ id: Schema.String }) })
+const configOf = (url: string) => onePolled({ row: Schema.Struct({ id: Schema.String }) }, { url })
 const rows: Answer = { body: [{ id: "a" }] }
 
 /** A test like any other, in which somebody reads to the end. */
 const reading = (answer: Answer = rows) =>
   onHub(
-    config,
+    configOf("http://up"),
     () => answer,
     () => Effect.flatMap(queryOf(["pools"]), (query) => connect(query))
   )
@@ -62,4 +65,51 @@ describe("a test fails where its hub", () => {
       assert.match(failureOf(exit), /\d timers are left though everybody has left/)
     })
   )
+})
+
+describe("a daemon that is closed", () => {
+  it("leaves the process as it was, whoever read it", async () => {
+    const before = resources()
+    const backend = await new Backend().start()
+    const daemon = await startDaemon(configOf(backend.url))
+    const stream = await EventClient.open(`${daemon.url}/v1/stream`)
+    const socket = await SocketClient.open(`${daemon.url}/v1/socket?collections=pools`)
+    const asked = new PollClient(`${daemon.url}/v1/changes`).ask("since=now")
+    await until("first messages", () => stream.messages.length > 0 && socket.messages.length > 0)
+    assert.notDeepEqual(resources(), before)
+    await daemon.close()
+    await Promise.all([stream.ended, socket.closed, asked])
+    await backend.close()
+    await until("nothing more than before", () => {
+      const now = resources()
+      return Object.keys(now).every((kind) => now[kind]! <= (before[kind] ?? 0))
+    })
+  })
+
+  it("fails its test where it leaves a connection behind", async () => {
+    const backend = await new Backend().start()
+    const daemon = await startDaemon(configOf(backend.url))
+    const stream = await EventClient.open(`${daemon.url}/v1/stream`)
+    assert.throws(() => noSockets(daemon.port), "1 connections are left of a closed daemon")
+    stream.close()
+    await daemon.close()
+    await backend.close()
+  })
+
+  it("fails its test where it leaves a reader behind", async () => {
+    const backend = await new Backend().start()
+    const daemon = await startDaemon(configOf(backend.url))
+    const exit = await Effect.runPromise(
+      planted(
+        Delivery.prototype,
+        { leave: () => {} },
+        Effect.promise(async () => {
+          await EventClient.open(`${daemon.url}/v1/stream`)
+          await daemon.close()
+        })
+      )
+    )
+    assert.include(failureOf(exit), "1 readers are left of a closed daemon")
+    await backend.close()
+  })
 })

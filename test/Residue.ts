@@ -2,6 +2,9 @@
  * What must be left of a hub after a test: no reader, no fiber, no timer. Tests that stand on `Rig` or on `Daemon` are
  * looked at when their hub is closed, and fail by the name of what is left.
  */
+import { subscribe } from "node:diagnostics_channel"
+import type { Socket } from "node:net"
+
 import { Clock, Effect, Layer, Metric } from "effect"
 
 import { Hub } from "../src/Hub.ts"
@@ -29,21 +32,24 @@ class Fibers implements Metric.FiberRuntimeMetricsService {
 
 const breath = Effect.forEach(Array.from({ length: 20 }), () => Effect.yieldNow, { discard: true })
 
-/** Built before everything else, so it is the last to look. */
-const noFibers = Layer.effect(
-  Metric.FiberRuntimeMetrics,
-  Effect.acquireRelease(
-    Effect.sync(() => new Fibers()),
-    Effect.fnUntraced(function* (fibers) {
-      // The last ones end in the turns that follow.
-      for (let turns = 0; fibers.count > 0 && turns < 20; turns++) yield* breath
-      if (fibers.count > 0) yield* Effect.die(new Left(`${fibers.count} fibers are left of a closed hub`))
-    })
+/** Built before everything else, so it is the last to look. `wait`: the last ones end in the turns that follow. */
+const noFibersAfter = (wait: Effect.Effect<void>) =>
+  Layer.effect(
+    Metric.FiberRuntimeMetrics,
+    Effect.acquireRelease(
+      Effect.sync(() => new Fibers()),
+      Effect.fnUntraced(function* (fibers) {
+        for (let turns = 0; fibers.count > 0 && turns < 50; turns++) yield* wait
+        if (fibers.count > 0) yield* Effect.die(new Left(`${fibers.count} fibers are left of a closed hub`))
+      })
+    )
   )
-)
+
+/** For a daemon over sockets, in the time of this process. */
+export const noFibers = noFibersAfter(Effect.sleep("20 millis"))
 
 /** How many readers the hub counts. */
-const readersNow = Effect.map(Metric.snapshot, (metrics) => {
+export const readersNow = Effect.map(Metric.snapshot, (metrics) => {
   const gauge = metrics.find(({ id }) => id === "hub_readers")
   return gauge?.type === "Gauge" ? Number(gauge.state.value) : 0
 })
@@ -78,4 +84,27 @@ const noReaders = Layer.effectDiscard(
 
 /** Everybody leaves before the hub is closed; what is left then, or after that, fails the test. */
 export const leavingNothing = <A, E, R>(layer: Layer.Layer<A | Hub, E, R>): Layer.Layer<A | Hub, E, R> =>
-  noReaders.pipe(Layer.provideMerge(layer), Layer.provide(noFibers))
+  noReaders.pipe(Layer.provideMerge(layer), Layer.provide(noFibersAfter(breath)))
+
+/** The server's ends of the connections of this process. */
+const accepted = new Set<Socket>()
+subscribe("net.server.socket", (message) => {
+  const { socket } = message as { readonly socket: Socket }
+  accepted.add(socket)
+  socket.once("close", () => accepted.delete(socket))
+})
+
+/** Throws where the server that listened here has not let go of a connection. */
+export const noSockets = (port: number): void => {
+  const left = [...accepted].filter(({ destroyed, localPort }) => localPort === port && !destroyed)
+  if (left.length > 0) throw new Left(`${left.length} connections are left of a closed daemon`)
+}
+
+/** What keeps this process alive, by kind, but for the pipes to the one that started it. */
+export const resources = (): { readonly [kind: string]: number } =>
+  Object.fromEntries(
+    Map.groupBy(process.getActiveResourcesInfo(), (kind) => kind)
+      .entries()
+      .filter(([kind]) => kind !== "PipeWrap")
+      .map(([kind, each]) => [kind, each.length])
+  )
