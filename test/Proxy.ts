@@ -41,9 +41,14 @@ const isOpen = (port: number): Promise<boolean> =>
     socket.once("error", () => done(false))
   })
 
+/** Several are opened at the same time. */
+const given = new Set<number>()
+
 const portFrom = async (first: number): Promise<number> => {
   for (let i = 0; i < 100; i++) {
     const port = 8500 + ((first + i) % 100)
+    if (given.has(port)) continue
+    given.add(port)
     if (!(await isOpen(port))) return port
   }
   throw new Error("no port from 8500 to 8599 is free")

@@ -3,8 +3,9 @@ import { readFileSync } from "node:fs"
 
 import { type Kind, programs } from "./Proxy.ts"
 
-/** Proxies that are not installed here. */
+/** Proxies that are not installed here; without one of them nothing is shown of either. */
 export const missing = Object.entries(programs).flatMap(([name, path]) => (path === undefined ? [name] : []))
+export const unless = missing.length === 0 ? "" : ` (not installed: ${missing.join(", ")})`
 
 /** Where a proxy listens, and the daemon's port. */
 type Config = (port: number, daemon: number) => string
@@ -45,10 +46,10 @@ export const overHttp2 =
       .replace(`listen 127.0.0.1:${port}`, `listen 127.0.0.1:${port} http2`)
       .replace(`bind 127.0.0.1:${port}`, `bind 127.0.0.1:${port} proto h2`)
 
-/** Times are a 25th of what they are in earnest. */
-export const haste = 25
+/** Seconds, shortened to a 15th, as ms. */
+export const hastily = (seconds: number): string => `${Math.round((seconds * 1_000) / 15)}ms`
 
 export const hasty =
   (config: Config): Config =>
   (port, daemon) =>
-    config(port, daemon).replace(/\b(\d+)s\b/g, (_, seconds) => `${(Number(seconds) * 1_000) / haste}ms`)
+    config(port, daemon).replace(/\b(\d+)s\b/g, (_, seconds) => hastily(Number(seconds)))
