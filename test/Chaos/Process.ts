@@ -34,6 +34,7 @@ export class Process {
   private child: ChildProcess | undefined
   private exited: Promise<number | null> = Promise.resolve(0)
   private isDoomed = false
+  private onHeld: (kib: number) => void = () => {}
   private errors = ""
 
   constructor(options: ProcessOptions) {
@@ -114,6 +115,14 @@ export class Process {
     return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.pid}/status`, "utf8"))![1])
   }
 
+  /** What is left after a garbage collection, KiB; the config has to answer to SIGUSR2. */
+  held(): Promise<number> {
+    return new Promise((done) => {
+      this.onHeld = done
+      this.child!.kill("SIGUSR2")
+    })
+  }
+
   /** Of /metrics, all labels together. */
   async metric(name: string): Promise<number> {
     const text = await (await fetch(`${this.url}/metrics`, { headers: { connection: "close" } })).text()
@@ -141,6 +150,8 @@ export class Process {
       const lines = (rest + String(bytes)).split("\n")
       rest = lines.pop()!
       for (const line of lines) {
+        const held = /^\{"held":(\d+)\}$/.exec(line)?.[1]
+        if (held !== undefined) this.onHeld(Number(held) / 1024)
         const level = /"level":"(WARN|ERROR|FATAL)"/i.exec(line)?.[1]
         if (level === undefined) continue
         const said = `${level} ${String((JSON.parse(line) as { readonly message: unknown }).message)}`

@@ -1,4 +1,7 @@
 /** What the daemon of `npm run chaos` and `npm run soak` serves: polled, derived, rows that change their type, and a family. */
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+
 import { Schema } from "effect"
 
 import { Decimal, defineConfig, derived, fromScaled, polled, source, toScaled } from "../../src/Config.ts"
@@ -11,6 +14,15 @@ process.stdin
   .on("end", () => process.kill(process.pid, "SIGKILL"))
   .resume()
   .on("error", () => {})
+
+// What is really held, which resident memory only hints at: asked for by a signal, answered on stdout.
+setFlagsFromString("--expose-gc")
+const collect = runInNewContext("gc") as () => void
+process.on("SIGUSR2", () => {
+  collect()
+  const { arrayBuffers, heapUsed } = process.memoryUsage()
+  process.stdout.write(`${JSON.stringify({ held: heapUsed + arrayBuffers })}\n`)
+})
 
 const pools = polled({
   key: "id",

@@ -67,13 +67,15 @@ await world.wait("everybody is there", () => crowd.present === crowd.size)
 crowd.stir({ drops: 0.003, leaves: 0.003 })
 
 const samples: Array<Sample> = []
+const held: Array<Sample> = []
 for (let next = 0; now() < seconds;) {
   await pass(1_000)
   samples.push({ at: now(), value: daemon.resident })
   if (now() < next) continue
   next = now() + Math.max(10, seconds / 30)
+  held.push({ at: now(), value: await daemon.held() })
   say(
-    `${mib(samples.at(-1)!.value)}, ${await daemon.metric("hub_readers")} readers, ${tally.of("left")} have left, ` +
+    `${mib(samples.at(-1)!.value)}, ${mib(held.at(-1)!.value)} of it held, ${await daemon.metric("hub_readers")} readers, ${tally.of("left")} have left, ` +
       `${oracle.checks.toLocaleString("en")} checks`
   )
 }
@@ -87,6 +89,8 @@ const typical = lows.map(({ value }) => value).toSorted((a, b) => a - b)[lows.le
 const grown = slope.median * (measured.at(-1)!.at - measured[0]!.at)
 const perMinute = (value: number) => `${((value * 60) / 1024).toFixed(3)}`
 const isFlat = slope.least <= 0 || grown < tolerated * typical
+// What is held depends on how many are there just then, so a few samples say little: printed, and not judged.
+const heldSlope = slopeOf(held.filter(({ at }) => at >= warmUp))
 
 await world.settle()
 const readers = await daemon.metric("hub_readers")
@@ -95,6 +99,7 @@ await world.close()
 console.log(`
   resident memory   ${mib(samples[0]!.value)} at first, ${mib(typical)} after warm-up, ${mib(samples.at(-1)!.value)} at last, ${mib(samples.reduce((most, { value }) => Math.max(most, value), 0))} at most
   slope             ${perMinute(slope.median)} MiB/min, with 95 % between ${perMinute(slope.least)} and ${perMinute(slope.most)}; ${mib(grown)} (${((100 * grown) / typical).toFixed(1)} %) in the ${((measured.at(-1)!.at - measured[0]!.at) / 60).toFixed(1)} min after warm-up
+  held after a GC   ${mib(held.find(({ at }) => at >= warmUp)?.value ?? 0)} after warm-up, ${mib(held.at(-1)!.value)} at last; ${perMinute(heldSlope.median)} MiB/min, with 95 % between ${perMinute(heldSlope.least)} and ${perMinute(heldSlope.most)}
   clients           ${clients} at once, ${readers} readers at the end; ${tally.of("left")} left and as many came, ${tally.of("dropped")} dropped, ${tally.of("lost patience")} out of patience
   resumed by        ${tally.under("return ")}
   snapshots         ${tally.under("snapshot ")}
