@@ -6,13 +6,10 @@ import { join } from "node:path"
 import { afterAll, afterEach, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 
-import { Hub, Journal, layerSqlite } from "../../src/Hub.ts"
-import { Audience } from "../../src/Hub/Audience.ts"
+import { Journal, layerSqlite } from "../../src/Hub.ts"
 import { until } from "../Daemon.ts"
 import { heldRows, Market, numbers, pool, sleep, textOf, byId } from "../Http/Market.ts"
-import { advance, connect, queryOf } from "../Kit.ts"
 import { megabytesHeld } from "../Memory.ts"
-import { ids, Shop } from "./Shop.ts"
 import { SlowLine } from "./SlowLine.ts"
 
 let market: Market
@@ -72,40 +69,6 @@ describe("it does not happen that", () => {
       for (const { socket } of wires) socket.destroy()
       await market.isLeft()
     }
-  })
-
-  it.effect("a timer goes on for a client that has left", () => {
-    const shop = new Shop("a")
-    const methods = Audience.prototype as unknown as { ping: Function }
-    const { ping } = methods
-    let pings = 0
-    methods.ping = function (...args: ReadonlyArray<unknown>) {
-      pings++
-      return ping.apply(this, args)
-    }
-    return shop
-      .run(
-        Effect.gen(function* () {
-          const { readers } = yield* Hub
-          const query = yield* queryOf(["pools"])
-          const clients = yield* Effect.forEach(ids(500), (_, i) =>
-            connect(query, { pace: { interval: 50 * (1 + (i % 20)) } })
-          )
-          yield* advance("20 seconds")
-          assert.isAbove(pings, 0)
-          for (const client of clients) client.drop()
-          pings = 0
-          yield* shop.change(1, ["a"])
-          yield* advance("20 minutes")
-          assert.strictEqual(pings, 0)
-          assert.strictEqual(readers(), 0)
-          for (const { ended, types } of clients) {
-            assert.isUndefined(ended, "nor is it ended after its ten minutes")
-            assert.deepStrictEqual(types, ["snapshot", "ping"])
-          }
-        })
-      )
-      .pipe(Effect.ensuring(Effect.sync(() => Object.assign(methods, { ping }))))
   })
 
   it("the disk fills with a history that nobody asks for", async () => {
