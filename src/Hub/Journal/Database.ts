@@ -68,6 +68,8 @@ export class Database {
   private newest = 0
   private logLength: number
   private checkpointLength: number
+  /** How long the log was when no checkpoint could be made of it. */
+  private failedAt = 0
 
   /** Throws a `DatabaseMistake`. `fresh` is for a file that is new. */
   constructor(file: string, fresh: Pick<Kept, "epoch" | "collections">, memory: Memory = defaultMemory) {
@@ -201,7 +203,7 @@ export class Database {
   }
 
   get wantsCheckpoint(): boolean {
-    return this.logLength > Math.max(shortLog, this.checkpointLength)
+    return this.logLength > this.failedAt + Math.max(shortLog, this.checkpointLength)
   }
 
   /** Makes a checkpoint, pausing often: a step may be followed by appends. Throws a `DatabaseMistake`. */
@@ -218,6 +220,8 @@ export class Database {
       this.transact(() => this.adopt(upTo))
       this.adopted()
     } catch (error) {
+      // Tried again when as much has come again; the log is all there until then.
+      this.failedAt = this.logLength
       throw mistakeOf(error)
     }
   }
@@ -237,6 +241,7 @@ export class Database {
 
   private adopted(): void {
     this.generation++
+    this.failedAt = 0
     this.logLength = this.sum("log")
     this.checkpointLength = this.sum("checkpoint")
   }
