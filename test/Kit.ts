@@ -21,6 +21,7 @@ import {
 import type { Script } from "../src/Testing/Script.ts"
 import { catalogOf, layerStage, startOfTime } from "../src/Testing/Stage.ts"
 import { Held, type Message } from "./Held.ts"
+import { leavingNothing } from "./Residue.ts"
 
 export { type Answer, type Asked, type Reply, Script } from "../src/Testing/Script.ts"
 export { advance, settle, startOfTime } from "../src/Testing/Stage.ts"
@@ -32,6 +33,7 @@ export const hubOf = (
   journal: Layer.Layer<Journal> = Journal.layerNone
 ) =>
   layerStage({ catalog: catalogOf(config), client: script.layer, journal }).pipe(
+    leavingNothing,
     Layer.provideMerge(Layer.effectDiscard(TestClock.setTime(startOfTime))),
     Layer.provide(memory === undefined ? Layer.empty : Layer.succeed(HubMemory, memory))
   )

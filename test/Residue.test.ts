@@ -76,6 +76,7 @@ describe("a daemon that is closed", () => {
     const socket = await SocketClient.open(`${daemon.url}/v1/socket?collections=pools`)
     const asked = new PollClient(`${daemon.url}/v1/changes`).ask("since=now")
     await until("first messages", () => stream.messages.length > 0 && socket.messages.length > 0)
+    await until("three readers", () => daemon.hub.readers() === 3)
     assert.notDeepEqual(resources(), before)
     await daemon.close()
     await Promise.all([stream.ended, socket.closed, asked])

@@ -14,11 +14,17 @@ import { Deadlines } from "../src/Hub/Deadlines.ts"
 /** Snapshot messages are let go of this long after everybody has left, ms: theirs are the only deadlines then. */
 const openingKept = 1_000
 
-const heaps = new Set<Deadlines>()
-const { set } = Deadlines.prototype
-Deadlines.prototype.set = function (...deadline) {
-  heaps.add(this)
-  return set.apply(this, deadline)
+/** All deadlines of a hub: found by setting one more. */
+const deadlinesOf = (hub: Hub["Service"]): Deadlines => {
+  const { set } = Deadlines.prototype
+  const found: Array<Deadlines> = []
+  Deadlines.prototype.set = function (...deadline) {
+    found.push(this)
+    return set.apply(this, deadline)
+  }
+  hub.after(Infinity, () => {})()
+  Deadlines.prototype.set = set
+  return found[0]!
 }
 
 class Left extends Error {}
@@ -58,6 +64,7 @@ export const readersNow = Effect.map(Metric.snapshot, (metrics) => {
 const noReaders = Layer.effectDiscard(
   Effect.gen(function* () {
     const hub = yield* Hub
+    const deadlines = deadlinesOf(hub)
     const entered = new Set<Reader>()
     const { enter } = hub
     Object.assign(hub, {
@@ -71,9 +78,8 @@ const noReaders = Layer.effectDiscard(
       Effect.fnUntraced(function* () {
         for (const reader of entered) hub.leave(reader)
         const latest = (yield* Clock.currentTimeMillis) + openingKept
-        const timers = [...heaps].flatMap((deadlines) => deadlines["heap"]).filter(({ at }) => at > latest)
-        heaps.clear()
-        const readers = yield* readersNow
+        const timers = deadlines["heap"].filter(({ at }) => at > latest)
+        const readers = Math.max(yield* readersNow, [...entered].filter(({ gone }) => !gone).length)
         if (readers > 0) yield* Effect.die(new Left(`${readers} readers are left though everybody has left`))
         if (timers.length > 0)
           yield* Effect.die(new Left(`${timers.length} timers are left though everybody has left`))
