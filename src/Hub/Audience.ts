@@ -92,8 +92,11 @@ export type Made = Frame | "nothing" | "forgotten" | "smaller"
 const keyOf = (pace: Pace, { notBefore, seen, sent }: Place): string =>
   `${sent}/${seen}/${notBefore}/${pace.interval}${pace.once ? "/once" : ""}`
 
-/** Frames kept at one revision: so many may come back with different cursors and still share theirs. */
-const maxMade = 256
+/** Of the changes kept at one revision, in characters: so much may be asked from different cursors and still be shared. */
+const maxMadeLength = 16 * 1024 * 1024
+/** Of an entry that is no text. */
+const entryLength = 100
+const maxPings = 4_096
 /** Changes with more keys than this are weighed against a snapshot. */
 const manyKeys = 256
 
@@ -105,6 +108,7 @@ export class Audience {
   private readonly state: State
   /** Frames made at the present revision, by where they start. */
   private made = new Map<string, Made>()
+  private madeLength = 0
   private madeAt = -1
   /** Pings that say the same of `asOf`, by where they start and where they lead. */
   private pings = new Map<string, Frame>()
@@ -135,17 +139,22 @@ export class Audience {
 
   /** The change that takes readers from one place to the present; or why there is none. */
   change(place: Place): Made {
-    if (this.madeAt !== this.state.revision || this.made.size >= maxMade) {
-      this.made.clear()
-      this.madeAt = this.state.revision
-    }
+    if (this.madeAt !== this.state.revision) this.forgetMade()
     const key = `${place.sent}/${place.seen}`
     let made = this.made.get(key)
     if (made === undefined) {
+      if (this.madeLength > maxMadeLength) this.forgetMade()
       made = this.makeChange(place)
       this.made.set(key, made)
+      this.madeLength += entryLength
     }
     return made
+  }
+
+  private forgetMade(): void {
+    this.made.clear()
+    this.madeLength = 0
+    this.madeAt = this.state.revision
   }
 
   private makeChange(place: Place): Made {
@@ -163,6 +172,7 @@ export class Audience {
       changes,
       asOf: (name) => state.asOf(name)
     })
+    this.madeLength += text.length
     return new Frame("change", cursor, [text])
   }
 
@@ -173,12 +183,13 @@ export class Audience {
       .map(([, table]) => [table.collection.name, table.asOf] as const)
       .filter(([, at]) => at > 0)
     const say = `${state.revision} ${JSON.stringify(asOf)}`
-    if (this.pingsSay !== say || this.pings.size >= maxMade) {
+    if (this.pingsSay !== say) {
       this.pings.clear()
       this.pingsSay = say
     }
     let ping = this.pings.get(`${place.sent}/${place.seen}`)
     if (ping === undefined) {
+      if (this.pings.size >= maxPings) this.pings.clear()
       const cursor = state.cursor(query, place.seen)
       ping = new Frame("ping", cursor, [pingMessage({ from: place.cursor, cursor, at: state.at, asOf })])
       this.pings.set(`${place.sent}/${place.seen}`, ping)
