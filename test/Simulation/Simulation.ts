@@ -175,12 +175,13 @@ export const simulate = (options: Options): Promise<Outcome> => {
           )
         )
       }
-      if (clock.currentTimeMillisUnsafe() >= until) return { running, scope }
       disk.isFull = dice.chance(0.002)
       if (failed.pollUnsafe() !== undefined) {
         tally.fullDisks++
         break
       }
+      // A daemon that has failed is not the one that settles down.
+      if (!disk.isFull && clock.currentTimeMillisUnsafe() >= until) return { running, scope }
       if (dice.chance(0.012)) break
     }
     disk.isFull = false
