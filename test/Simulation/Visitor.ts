@@ -104,7 +104,8 @@ export class Visitor extends Client {
       own.replace(/-\d+-/, (text) => `-${Number(text.slice(1, -1)) + 1_000}-`),
       own.replace(/^[0-9a-z]+/, "zzz"),
       own.slice(0, -1) + (own.endsWith("0") ? "1" : "0"),
-      dice.pick(others).cursor
+      // Of another query: under the same one it would be as good as its own.
+      dice.pick(others.filter(({ query }) => query.id !== this.query.id))?.cursor
     ])
   }
 }
