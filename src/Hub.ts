@@ -145,6 +145,7 @@ const make = Effect.gen(function* () {
       wake: () => wake.openUnsafe(),
       sent: (frame, framing) => counts.sent(frame, framing),
       broken: (error) => fork(Effect.logDebug("a reader's connection broke", error)),
+      failed: (error) => fork(Effect.logError("some readers could not be served", error)),
       fork: (effect) => fork(effect)
     }
   })
@@ -255,7 +256,7 @@ const make = Effect.gen(function* () {
       if (typeof made === "object") return made
       return made === "nothing"
         ? state.cursor(audience.query)
-        : audience.snapshot(yield* snapshots.current(audience.query), made)
+        : delivery.opening(audience, yield* snapshots.current(audience.query), made)
     }),
     drained: (reader) => delivery.drained(reader),
     progressed: (reader) => delivery.progressed(reader),

@@ -7,6 +7,7 @@ import {
   type Frame,
   type GoodbyeCode,
   goodbyeMessage,
+  pingEvery,
   type Query,
   type Reader,
   type Sink,
@@ -20,8 +21,7 @@ import { Problem, problemDetails } from "./Problem.ts"
 import { resolve } from "./Resolve.ts"
 import { admission, arrival, attempt, type Ground } from "./Road.ts"
 
-/** A protocol ping goes out this often, ms; two that are not answered end the connection. */
-const pingEvery = 15_000
+/** Protocol pings that are not answered; one more, and the connection is ended. */
 const maxUnanswered = 2
 /** A connection without a subscription is ended after this long, ms. */
 const idleAfter = 60_000
@@ -90,20 +90,14 @@ export class Connection implements Sink {
     this.cancelPing = ground.hub.after(pingEvery, this.ping)
     this.cancelDrain = ground.hub.onDrain(() => this.end("shutdown"))
     this.idle()
-    socket.onClosing = () => {
-      if (!this.ended) ground.left("/v1/socket")
-      this.release()
-    }
+    socket.onClosing = this.onGone
     socket.onBroken = (code) => this.refuse(code === 1009 ? tooLarge : brokenFrame)
     socket.on("message", (data, isBinary) => this.onMessage(data as Buffer, isBinary))
     socket.on("ping", (data) => !this.ended && this.answers.pong(data))
     socket.on("pong", () => {
       this.unanswered = 0
     })
-    socket.on("close", () => {
-      if (!this.ended) ground.left("/v1/socket")
-      this.release()
-    })
+    socket.on("close", this.onGone)
     socket.on("error", socket.fail)
   }
 
@@ -278,6 +272,11 @@ export class Connection implements Sink {
     if (!this.outlet.isBusy) return part()
     this.farewell = part
     this.cancelFarewell = this.ground.hub.after(farewellWithin, () => this.socket.terminate())
+  }
+
+  private readonly onGone = (): void => {
+    if (!this.ended) this.ground.left("/v1/socket")
+    this.release()
   }
 
   private leave(): void {

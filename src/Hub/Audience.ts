@@ -197,11 +197,13 @@ export class Audience {
     return ping
   }
 
-  /** The snapshot message, made once for all who are given the same. */
-  snapshot(snapshot: Snapshot, reason: Reason): Frame {
+  /** The snapshot message, made once for all who are given the same. `made`: whoever asked lets go of it in time. */
+  snapshot(snapshot: Snapshot, reason: Reason, made: () => void): Frame {
     const key = [snapshot.cursor, reason, ...snapshot.parts.map(({ name }) => this.state.asOf(name))].join()
-    if (this.opening?.key !== key)
+    if (this.opening?.key !== key) {
       this.opening = { key, frame: snapshotFrame(snapshot, reason, (name) => this.state.asOf(name)) }
+      made()
+    }
     return this.opening.frame
   }
 

@@ -4,7 +4,7 @@
  * Plain code on purpose: this runs per reader and message, where a fiber wake-up costs more than the write itself. The
  * loop is an Effect only so that it can leave the event loop to others, and wait.
  */
-import { type Clock, Effect } from "effect"
+import { Cause, type Clock, Effect, Exit } from "effect"
 
 import type { Commit } from "../Collection.ts"
 import { Audience, Cohort, type Next, type Pace, type Place, Reader, type Sink } from "./Audience.ts"
@@ -34,8 +34,10 @@ export interface Hooks {
   readonly wake: () => void
   /** A frame left to one reader. */
   readonly sent: (frame: Frame, framing: Framing) => void
-  /** A connection threw while it was written to, or a cohort could not be served. */
+  /** A connection threw while it was written to: one reader's trouble. */
   readonly broken: (error: unknown) => void
+  /** A cohort could not be served, which is a mistake of ours. */
+  readonly failed: (error: unknown) => void
   /** Runs beside the loop, which waits for nothing. */
   readonly fork: (effect: Effect.Effect<void>) => void
 }
@@ -158,8 +160,9 @@ export class Delivery {
 
   /** The snapshot message for readers of one query. */
   opening(audience: Audience, snapshot: Snapshot, reason: Reason): Frame {
-    this.deadlines.set(this.now + openingKept, () => audience.forgetOpening())
-    return audience.snapshot(snapshot, reason)
+    return audience.snapshot(snapshot, reason, () =>
+      this.deadlines.set(this.now + openingKept, () => audience.forgetOpening())
+    )
   }
 
   /** Serves whoever is due, once. */
@@ -179,7 +182,7 @@ export class Delivery {
       try {
         if (cohort.readers.size > 0) yield* this.serve(cohort, turn)
       } catch (error) {
-        this.hooks.broken(error)
+        this.hooks.failed(error)
       }
       yield* this.pause(turn)
     }
@@ -250,12 +253,14 @@ export class Delivery {
   private prepare(cohort: Cohort, work: Effect.Effect<void>): void {
     cohort.preparing = true
     this.hooks.fork(
-      Effect.onExit(work, () =>
+      Effect.onExit(work, (exit) =>
         Effect.sync(() => {
           cohort.preparing = false
-          if (cohort.readers.size > 0) this.mark(cohort)
+          // What failed is not tried again at once, and for ever, but with the next commit or ping.
+          if (Exit.isSuccess(exit)) this.mark(cohort)
+          else if (!Cause.hasInterruptsOnly(exit.cause)) this.hooks.failed(exit.cause)
         })
-      )
+      ).pipe(Effect.ignoreCause)
     )
   }
 

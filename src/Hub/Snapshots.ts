@@ -66,8 +66,8 @@ export class Snapshots {
   private readonly fork: (effect: Effect.Effect<void>) => void
   private readonly kept = new Map<string, Kept>()
   private readonly building = new Map<string, Building>()
-  /** One is built at a time: each holds the loop for its share, and all their rows in memory. */
-  private readonly turns = Semaphore.makeUnsafe(1)
+  /** Each that is built holds all its rows in memory; but a small one must not wait for a long one's end. */
+  private readonly turns = Semaphore.makeUnsafe(4)
   private keptBytes = 0
 
   /** `fork` runs what goes on though whoever asked for it has left. */

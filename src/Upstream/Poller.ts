@@ -81,7 +81,7 @@ export interface Poller {
   readonly refresh: Effect.Effect<Refreshed>
 }
 
-/** A poll that was made, and when what it caused is committed; `undefined` where the breaker did not let it through. */
+/** A poll that was made, and when what it caused is committed; `undefined` where the breaker did not let it through, or nobody polls any more. */
 type Finished = { readonly settled: Deferred.Deferred<boolean> } | undefined
 
 export const makePoller = Effect.fnUntraced(function* (options: {
@@ -106,6 +106,10 @@ export const makePoller = Effect.fnUntraced(function* (options: {
 
   /** From the moment a poll is wanted until it is over. */
   let running: Deferred.Deferred<Finished> | undefined
+  // A member of a family that gives way to another may be polled just now, and somebody wait for that.
+  yield* Effect.addFinalizer(() =>
+    running === undefined ? Effect.void : Deferred.succeed(running, undefined)
+  )
   let startedAt = -Infinity
   let notBefore = -Infinity
   let forced = false

@@ -152,3 +152,22 @@ describe("a round", () => {
     })
   )
 })
+
+describe("a cohort that cannot be served", () => {
+  it.effect("is told to who runs the daemon, and costs nobody else anything", () =>
+    Effect.gen(function* () {
+      const loop = new Loop()
+      loop.commit("pools", puts(keysTo(3), 1))
+      const spoilt = yield* loop.come(queryOf("pools", { keys: new Set(["k1"]) }))
+      const others = [yield* loop.come(all), yield* loop.come(all)]
+      spoilt.reader!.audience.change = () => {
+        throw new Error("planted")
+      }
+      loop.commit("pools", sets(["k1"], 2))
+      yield* loop.delivery.round
+      for (const { revision } of others) assert.strictEqual(revision, 2)
+      assert.lengthOf(loop.failed, 1)
+      assert.lengthOf(loop.broken, 0)
+    })
+  )
+})

@@ -32,6 +32,7 @@ export class Loop {
   readonly delivery: Delivery
   readonly open: ReturnType<typeof opener>
   readonly broken: Array<unknown> = []
+  readonly failed: Array<unknown> = []
   now = startOfTime
   /** ms that pass whenever somebody looks at the clock */
   step = 0
@@ -44,7 +45,7 @@ export class Loop {
     })
     const fork = (effect: Effect.Effect<void>) =>
       void Effect.runFork(Effect.provideService(effect, Clock.Clock, clock))
-    const { broken, state } = this
+    const { broken, failed, state } = this
     this.snapshots = new Snapshots(state, fork)
     const { snapshots } = this
     const hooks = {
@@ -54,6 +55,7 @@ export class Loop {
       wake: () => {},
       sent: () => {},
       broken: (error: unknown) => void broken.push(error),
+      failed: (error: unknown) => void failed.push(error),
       fork
     }
     this.delivery = new Delivery({ state, snapshots, clock, hooks })

@@ -16,30 +16,39 @@ const config = (from: Partial<SourceOptions>) =>
     }
   })
 
-describe("a refresh of a member that is forgotten before what it brought may leave", () => {
-  const cases: ReadonlyArray<readonly [string, Partial<SourceOptions>]> = [
-    [
-      "a throttle longer than it is remembered",
-      { throttle: { every: "5 minutes" }, forgetAfter: "10 seconds" }
-    ],
-    ["remembered for no time at all", { forgetAfter: 0 }]
-  ]
-  for (const [what, from] of cases) {
-    it.effect(`is answered all the same: ${what}`, () =>
-      onHub(
-        config({ idleEvery: "1 second", ...from }),
-        (_, nth) => ({ body: [{ id: `a${nth}` }] }),
-        () =>
-          Effect.gen(function* () {
-            const upstream = yield* Upstream
-            yield* Effect.forkChild(upstream.refresh("order:1"))
-            yield* until(2_000)
-            const refreshing = yield* Effect.forkChild(upstream.refresh("order:1"))
-            yield* until(60_000)
-            assert.isDefined(refreshing.pollUnsafe())
-            yield* Fiber.interrupt(refreshing)
-          })
-      )
+describe("a refresh of a member is answered", () => {
+  it.effect("also where it is forgotten before its throttle lets what it brought leave", () =>
+    onHub(
+      config({ idleEvery: "1 second", throttle: { every: "5 minutes" }, forgetAfter: "10 seconds" }),
+      (_, nth) => ({ body: [{ id: `a${nth}` }] }),
+      () =>
+        Effect.gen(function* () {
+          const upstream = yield* Upstream
+          yield* Effect.forkChild(upstream.refresh("order:1"))
+          yield* until(2_000)
+          const refreshing = yield* Effect.forkChild(upstream.refresh("order:1"))
+          yield* until(60_000)
+          assert.isDefined(refreshing.pollUnsafe())
+          yield* Fiber.interrupt(refreshing)
+        })
     )
-  }
+  )
+
+  it.effect("also where it gives way to another while it is polled", () =>
+    onHub(
+      config({ maxMembers: 1 }),
+      () => Effect.as(Effect.sleep("5 seconds"), { body: [{ id: "a" }] }),
+      () =>
+        Effect.gen(function* () {
+          const upstream = yield* Upstream
+          const refreshing = yield* Effect.forkChild(upstream.refresh("order:1"))
+          yield* until(1_000)
+          upstream.touch(["order:2"])
+          yield* until(2_000)
+          const exit = refreshing.pollUnsafe()
+          assert.isTrue(exit !== undefined && exit._tag === "Success" && !exit.value.refreshed)
+          yield* Fiber.interrupt(refreshing)
+        })
+    )
+  )
 })
