@@ -4,7 +4,8 @@
  */
 import { type Changes, changesSince, covered } from "./Changes.ts"
 import type { Deadline } from "./Deadlines.ts"
-import { Frame, type Framing } from "./Frame.ts"
+import { Frame } from "./Frame.ts"
+import type { Framing } from "./Framing.ts"
 import { changeMessage, type GoodbyeCode, pingMessage } from "./Message.ts"
 import type { Query } from "./Query.ts"
 import { keysNamed, type Snapshot, snapshotFrame } from "./Snapshots.ts"

@@ -4,7 +4,8 @@
  */
 import { type Context, Metric } from "effect"
 
-import type { Frame, Framing, FrameType } from "./Frame.ts"
+import type { Frame, FrameType } from "./Frame.ts"
+import type { Framing } from "./Framing.ts"
 
 const messages = Metric.counter("hub_messages_total", {
   description: "Messages by type and framing, counted once per reader",

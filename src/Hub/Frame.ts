@@ -10,13 +10,7 @@ import { constants, crc32, deflateRaw, deflateRawSync } from "node:zlib"
 import { Deferred, Effect } from "effect"
 
 import { crcJoin, crcShift } from "./Crc.ts"
-
-/**
- * How a road wraps messages. `events`: Server-Sent Events as they are, for HTTP/1.0 and HTTP/2. `chunks`: the same in
- * HTTP/1.1 chunks. `socket`: WebSocket text frames from a server. `text`: the message alone. All but `socket` also
- * gzipped.
- */
-export type Framing = "events" | "chunks" | "socket" | "text" | "gzipEvents" | "gzipChunks" | "gzipText"
+import { chunk, type Framing, socketFragments } from "./Framing.ts"
 
 export interface Encoded {
   readonly buffers: ReadonlyArray<Buffer>
@@ -30,9 +24,6 @@ export interface Encoded {
 
 /** Longer texts are compressed off the loop that serves readers. */
 const longText = 128 * 1024
-/** Shorter buffers are cheaper to copy into one than to write in three; longer ones are written in pieces of this size. */
-const shortBuffer = 64 * 1024
-
 const blocks = { finishFlush: constants.Z_FULL_FLUSH }
 
 /** A long text that is part of one message or of many: the rows of a snapshot. */
@@ -68,9 +59,7 @@ export class Body {
 
   /** As fragments in the middle of a WebSocket message. */
   get fragments(): ReadonlyArray<Buffer> {
-    return (this.ownFragments ??= slices(this.utf8).map((piece) =>
-      socketFrame(opcodes.continuation, false, piece)
-    ))
+    return (this.ownFragments ??= socketFragments(this.utf8, { isFirst: false, isLast: false }))
   }
 }
 
@@ -173,66 +162,14 @@ const plain = (buffers: ReadonlyArray<Buffer>): Encoded => ({
   shift: 0
 })
 
-const crlf = Buffer.from("\r\n")
-
-/** One HTTP/1.1 chunk (RFC 9112, 7.1). */
-export const chunk = (data: Buffer): ReadonlyArray<Buffer> => {
-  const head = Buffer.from(`${data.length.toString(16)}\r\n`)
-  return data.length <= shortBuffer ? [Buffer.concat([head, data, crlf])] : [head, ...slices(data), crlf]
-}
-
-/**
- * A text message of a server, not masked (RFC 6455, 5.2). A long one goes in fragments, so that a ping or a close can be
- * sent between two of them.
- */
 const socketFrames = (payload: ReadonlyArray<Buffer | Body>): ReadonlyArray<Buffer> =>
   payload.flatMap((segment, i) => {
     const isFirst = i === 0
     const isLast = i === payload.length - 1
-    if (segment instanceof Body && !isFirst && !isLast) return segment.fragments
-    const pieces = slices(bytesOf(segment))
-    return pieces.map((piece, j) =>
-      socketFrame(
-        isFirst && j === 0 ? opcodes.text : opcodes.continuation,
-        isLast && j === pieces.length - 1,
-        piece
-      )
-    )
+    return segment instanceof Body && !isFirst && !isLast
+      ? segment.fragments
+      : socketFragments(bytesOf(segment), { isFirst, isLast })
   })
-
-/** A text of one connection alone, in the framing of a WebSocket. */
-export const socketText = (message: string): Buffer => Buffer.concat(socketFrames([Buffer.from(message)]))
-
-/** The answer to a protocol ping. */
-export const socketPong = (payload: Buffer): Buffer => socketFrame(opcodes.pong, true, payload)
-
-/** RFC 6455, 5.2 */
-const opcodes = { continuation: 0x0, text: 0x1, pong: 0xa }
-
-/** One buffer, so that a control frame written after any of them stands between two frames. */
-const socketFrame = (opcode: number, final: boolean, payload: Buffer): Buffer =>
-  Buffer.concat([socketHead(opcode, final, payload.length), payload])
-
-const slices = (data: Buffer): ReadonlyArray<Buffer> => {
-  const pieces: Array<Buffer> = []
-  for (let at = 0; at < data.length; at += shortBuffer) pieces.push(data.subarray(at, at + shortBuffer))
-  return pieces
-}
-
-const socketHead = (opcode: number, final: boolean, length: number): Buffer => {
-  const size = length < 126 ? 2 : length < 65_536 ? 4 : 10
-  const head = Buffer.alloc(size)
-  head[0] = (final ? 0x80 : 0) | opcode
-  if (size === 2) head[1] = length
-  else if (size === 4) {
-    head[1] = 126
-    head.writeUInt16BE(length, 2)
-  } else {
-    head[1] = 127
-    head.writeBigUInt64BE(BigInt(length), 2)
-  }
-  return head
-}
 
 const gzipped = (
   parts: ReadonlyArray<Buffer | Body>,

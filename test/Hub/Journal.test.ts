@@ -10,9 +10,10 @@ import { Effect, Layer, Logger } from "effect"
 
 import { describedOf } from "../../src/Hub/Checkpoint.ts"
 import { Journal, JournalFailed, type Kept } from "../../src/Hub/Journal.ts"
-import { Database, DatabaseMistake } from "../../src/Hub/Journal/Database.ts"
+import { Database } from "../../src/Hub/Journal/Database.ts"
 import { layerFallback } from "../../src/Hub/Journal/Fallback.ts"
 import { Disk, layerMemory } from "../../src/Hub/Journal/Memory.ts"
+import { DatabaseMistake } from "../../src/Hub/Journal/Mistake.ts"
 import { layerSqlite } from "../../src/Hub/Journal/Sqlite.ts"
 import { collections } from "./World.ts"
 

@@ -4,59 +4,20 @@
  * Commits are appended to a log. When the log has grown longer than the checkpoint, a new checkpoint is made of the last
  * one and the log, in slices between which commits are appended as ever, and what it covers goes.
  */
-import { accessSync, constants, existsSync, mkdirSync } from "node:fs"
+import { existsSync, mkdirSync } from "node:fs"
 import { dirname } from "node:path"
 import { DatabaseSync, type StatementSync } from "node:sqlite"
 
 import { checkpointOf, type Described, replay } from "../Checkpoint.ts"
-import type { Entry, JournalTrouble, Kept } from "../Journal.ts"
+import type { Entry, Kept } from "../Journal.ts"
 import { defaultMemory, type Memory } from "../State.ts"
+import { DatabaseMistake, mistakeOf, openMistakeOf } from "./Mistake.ts"
 
 /** "RTCS", so that nobody takes the file for another, nor we another's for ours. */
 const applicationId = 0x52544353
 const layout = 1
 /** A log of fewer characters than this is not worth a checkpoint. */
 const shortLog = 4 * 1024 * 1024
-
-/** What went wrong with the file. */
-export class DatabaseMistake extends Error {
-  readonly trouble: JournalTrouble
-  constructor(trouble: JournalTrouble, detail: string) {
-    super(detail)
-    this.trouble = trouble
-  }
-}
-
-/** By primary result code of SQLite (https://sqlite.org/rescode.html). */
-const troubles: { readonly [code: number]: JournalTrouble } = {
-  5: "locked",
-  6: "locked",
-  8: "read_only",
-  11: "corrupt",
-  13: "full",
-  14: "read_only",
-  26: "foreign"
-}
-
-export const mistakeOf = (error: unknown): DatabaseMistake => {
-  if (error instanceof DatabaseMistake) return error
-  const { code, errcode, message } = error as { code?: string; errcode?: number; message?: string }
-  const trouble = code === "ENOSPC" ? "full" : code === "EACCES" || code === "EROFS" ? "read_only" : undefined
-  return new DatabaseMistake(trouble ?? troubles[(errcode ?? 0) & 0xff] ?? "failed", String(message ?? error))
-}
-
-/** SQLite calls it an I/O error where the file may be read and its log not be written. */
-const openMistakeOf = (file: string, error: unknown): DatabaseMistake => {
-  const mistake = mistakeOf(error)
-  if (mistake.trouble !== "failed") return mistake
-  try {
-    accessSync(dirname(file), constants.W_OK)
-    accessSync(file, constants.W_OK)
-    return mistake
-  } catch (denied) {
-    return mistakeOf(denied)
-  }
-}
 
 export class Database {
   private readonly db: DatabaseSync

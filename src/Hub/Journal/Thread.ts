@@ -5,7 +5,8 @@
 import { parentPort, workerData } from "node:worker_threads"
 
 import type { Entry, Kept } from "../Journal.ts"
-import { Database, type DatabaseMistake, mistakeOf } from "./Database.ts"
+import { Database } from "./Database.ts"
+import { type DatabaseMistake, mistakeOf } from "./Mistake.ts"
 
 export type Request =
   | ({ readonly op: "open" } & Pick<Kept, "epoch" | "collections">)

@@ -1,0 +1,70 @@
+/** How a road wraps bytes: the chunks of HTTP/1.1, and the frames of a WebSocket. */
+
+/**
+ * `events`: Server-Sent Events as they are, for HTTP/1.0 and HTTP/2. `chunks`: the same in HTTP/1.1 chunks. `socket`:
+ * WebSocket text frames from a server. `text`: the message alone. All but `socket` also gzipped.
+ */
+export type Framing = "events" | "chunks" | "socket" | "text" | "gzipEvents" | "gzipChunks" | "gzipText"
+
+/** Shorter buffers are cheaper to copy into one than to write in three; longer ones are written in pieces of this size. */
+const shortBuffer = 64 * 1024
+const crlf = Buffer.from("\r\n")
+
+const slices = (data: Buffer): ReadonlyArray<Buffer> => {
+  const pieces: Array<Buffer> = []
+  for (let at = 0; at < data.length; at += shortBuffer) pieces.push(data.subarray(at, at + shortBuffer))
+  return pieces
+}
+
+/** One HTTP/1.1 chunk (RFC 9112, 7.1). */
+export const chunk = (data: Buffer): ReadonlyArray<Buffer> => {
+  const head = Buffer.from(`${data.length.toString(16)}\r\n`)
+  return data.length <= shortBuffer ? [Buffer.concat([head, data, crlf])] : [head, ...slices(data), crlf]
+}
+
+/** RFC 6455, 5.2 */
+const opcodes = { continuation: 0x0, text: 0x1, pong: 0xa }
+
+/**
+ * A part of a text message of a server, not masked (RFC 6455, 5.4). A long one goes in fragments, so that a ping or a
+ * close can be sent between two of them.
+ */
+export const socketFragments = (
+  data: Buffer,
+  { isFirst, isLast }: { readonly isFirst: boolean; readonly isLast: boolean }
+): ReadonlyArray<Buffer> => {
+  const pieces = slices(data)
+  return pieces.map((piece, i) =>
+    socketFrame(
+      isFirst && i === 0 ? opcodes.text : opcodes.continuation,
+      isLast && i === pieces.length - 1,
+      piece
+    )
+  )
+}
+
+/** A text of one connection alone. */
+export const socketText = (message: string): Buffer =>
+  Buffer.concat(socketFragments(Buffer.from(message), { isFirst: true, isLast: true }))
+
+/** The answer to a protocol ping. */
+export const socketPong = (payload: Buffer): Buffer => socketFrame(opcodes.pong, true, payload)
+
+/** One buffer, so that a control frame written after any of them stands between two frames. */
+const socketFrame = (opcode: number, final: boolean, payload: Buffer): Buffer =>
+  Buffer.concat([socketHead(opcode, final, payload.length), payload])
+
+const socketHead = (opcode: number, final: boolean, length: number): Buffer => {
+  const size = length < 126 ? 2 : length < 65_536 ? 4 : 10
+  const head = Buffer.alloc(size)
+  head[0] = (final ? 0x80 : 0) | opcode
+  if (size === 2) head[1] = length
+  else if (size === 4) {
+    head[1] = 126
+    head.writeUInt16BE(length, 2)
+  } else {
+    head[1] = 127
+    head.writeBigUInt64BE(BigInt(length), 2)
+  }
+  return head
+}

@@ -1,0 +1,45 @@
+/** What may be wrong with the journal's file, in the words of the port. */
+import { accessSync, constants } from "node:fs"
+import { dirname } from "node:path"
+
+import type { JournalTrouble } from "../Journal.ts"
+
+/** What went wrong with the file. */
+export class DatabaseMistake extends Error {
+  readonly trouble: JournalTrouble
+  constructor(trouble: JournalTrouble, detail: string) {
+    super(detail)
+    this.trouble = trouble
+  }
+}
+
+/** By primary result code of SQLite (https://sqlite.org/rescode.html). */
+const troubles: { readonly [code: number]: JournalTrouble } = {
+  5: "locked",
+  6: "locked",
+  8: "read_only",
+  11: "corrupt",
+  13: "full",
+  14: "read_only",
+  26: "foreign"
+}
+
+export const mistakeOf = (error: unknown): DatabaseMistake => {
+  if (error instanceof DatabaseMistake) return error
+  const { code, errcode, message } = error as { code?: string; errcode?: number; message?: string }
+  const trouble = code === "ENOSPC" ? "full" : code === "EACCES" || code === "EROFS" ? "read_only" : undefined
+  return new DatabaseMistake(trouble ?? troubles[(errcode ?? 0) & 0xff] ?? "failed", String(message ?? error))
+}
+
+/** SQLite calls it an I/O error where the file may be read and its log not be written. */
+export const openMistakeOf = (file: string, error: unknown): DatabaseMistake => {
+  const mistake = mistakeOf(error)
+  if (mistake.trouble !== "failed") return mistake
+  try {
+    accessSync(dirname(file), constants.W_OK)
+    accessSync(file, constants.W_OK)
+    return mistake
+  } catch (denied) {
+    return mistakeOf(denied)
+  }
+}
