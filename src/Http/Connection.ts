@@ -1,32 +1,21 @@
 /** One WebSocket: what the client says on it, what it is answered, and how it ends. */
 import type { Duplex } from "node:stream"
 
-import { Effect, type Fiber } from "effect"
+import { Effect } from "effect"
 
-import {
-  type Frame,
-  type GoodbyeCode,
-  goodbyeMessage,
-  pingEvery,
-  type Query,
-  type Reader,
-  type Sink,
-  socketText
-} from "../Hub.ts"
+import { type Frame, type GoodbyeCode, goodbyeMessage, pingEvery, type Sink, socketText } from "../Hub.ts"
 import { Answers } from "./Answers.ts"
 import { type Asked, askedInMessage } from "./Asked.ts"
 import type { ClosingSocket } from "./Closing.ts"
 import { Outlet } from "./Outlet.ts"
 import { Problem, problemDetails } from "./Problem.ts"
-import { resolve } from "./Resolve.ts"
-import { admission, arrival, attempt, type Ground } from "./Road.ts"
+import { attempt, type Ground } from "./Road.ts"
+import { type Answer, Subscription } from "./Subscription.ts"
 
 /** Protocol pings that are not answered; one more, and the connection is ended. */
 const maxUnanswered = 2
 /** A connection without a subscription is ended after this long, ms. */
 const idleAfter = 60_000
-/** Subscriptions that wait at once; more, and the client is not serious. */
-const maxWanted = 64
 /** Answers repeat it, so a long one would be kept as often as there are answers. */
 const maxRef = 256
 /** How long a goodbye waits for the frame before it to be taken, ms. */
@@ -44,25 +33,14 @@ const closeCodes: { readonly [code in GoodbyeCode]: number } = {
   too_many: 4429
 }
 
-/** A query that was asked for and does not count yet: it waits for a revision, or for the end of a frame. */
-interface Wanted {
-  readonly fiber: Fiber.Fiber<unknown, unknown>
-  /** Of this subscription and of those that it overtook. */
-  readonly answers: ReadonlyArray<Answer>
-}
-type Answer = (problem?: Problem) => void
-
 export class Connection implements Sink {
   readonly framing = "socket" as const
   private readonly ground: Ground
   private readonly socket: ClosingSocket
   private readonly outlet: Outlet
   private readonly answers: Answers
-  private readonly fork: (effect: Effect.Effect<void>) => void
+  private readonly subscription: Subscription
   private readonly retry: number
-  private reader: Reader | undefined
-  private wanted: Wanted | undefined
-  private onFree: (() => void) | undefined
   private unanswered = 0
   private ended = false
   private farewell: (() => void) | undefined
@@ -83,10 +61,18 @@ export class Connection implements Sink {
   ) {
     this.ground = ground
     this.socket = socket
-    this.fork = options.fork
     this.retry = options.retry
     this.outlet = new Outlet(out, { drained: () => this.onDrained(), progressed: () => this.onProgressed() })
-    this.answers = new Answers(this.outlet, () => this.end("too_many"))
+    const onTooMany = () => this.end("too_many")
+    this.answers = new Answers(this.outlet, onTooMany)
+    this.subscription = new Subscription({
+      ground,
+      sink: this,
+      outlet: this.outlet,
+      fork: options.fork,
+      onBegin: () => this.cancelIdle(),
+      onTooMany
+    })
     this.cancelPing = ground.hub.after(pingEvery, this.ping)
     this.cancelDrain = ground.hub.onDrain(() => this.end("shutdown"))
     this.idle()
@@ -120,7 +106,7 @@ export class Connection implements Sink {
 
   /** The query on the URL. */
   begin(asked: Asked, minRevision: string | undefined): void {
-    this.subscribe(Effect.succeed(asked), minRevision, (problem) => problem && this.refuse(problem))
+    this.subscription.ask(Effect.succeed(asked), minRevision, (problem) => problem && this.refuse(problem))
   }
 
   private onMessage(data: Buffer, isBinary: boolean): void {
@@ -143,14 +129,13 @@ export class Connection implements Sink {
       case "ping":
         return this.say('{"type":"pong"}')
       case "unsubscribe": {
-        const overtaken = this.overtake()
-        this.leave()
+        const overtaken = this.subscription.stop()
         this.idle()
         for (const each of [...overtaken, answer]) each()
         return
       }
       case "subscribe":
-        return this.subscribe(
+        return this.subscription.ask(
           attempt(() => askedInMessage(message)),
           undefined,
           answer
@@ -164,89 +149,19 @@ export class Connection implements Sink {
     }
   }
 
-  /** Until it counts, the subscription before it goes on; one that is refused changes nothing. */
-  private subscribe(
-    asking: Effect.Effect<Asked, Problem>,
-    minRevision: string | undefined,
-    answer: Answer
-  ): void {
-    this.fork(
-      Effect.gen({ self: this }, function* () {
-        const asked = yield* asking
-        const query = yield* attempt(() => resolve(this.ground.catalog, asked))
-        const wanted = yield* this.want(answer)
-        yield* arrival(this.ground, asked.since, minRevision)
-        yield* this.untilFree()
-        const admitted = yield* Effect.result(admission(this.ground, query.parts.keys()))
-        if (this.wanted !== wanted) return
-        this.wanted = undefined
-        if (admitted._tag === "Success") return yield* this.replace(query, asked, wanted.answers)
-        for (const each of wanted.answers) each(admitted.failure)
-        this.onDrained()
-      }).pipe(Effect.catchTag("Problem", (problem) => Effect.sync(() => answer(problem))))
-    )
-  }
-
-  private want(answer: Answer): Effect.Effect<Wanted> {
-    return Effect.withFiber((fiber) => {
-      const wanted = { fiber, answers: [...this.overtake(), answer] }
-      this.wanted = wanted
-      if (wanted.answers.length > maxWanted) this.end("too_many")
-      return Effect.succeed(wanted)
-    })
-  }
-
-  /** Of subscriptions that asked for different things the last one counts. Answers what is still to be answered. */
-  private overtake(): ReadonlyArray<Answer> {
-    const { wanted } = this
-    this.wanted = undefined
-    wanted?.fiber.interruptUnsafe()
-    return wanted?.answers ?? []
-  }
-
-  private replace(query: Query, asked: Asked, answers: ReadonlyArray<Answer>): Effect.Effect<void> {
-    if (this.ended) return Effect.void
-    const { hub } = this.ground
-    this.leave()
-    this.cancelIdle()
-    for (const each of answers) each()
-    const reader = hub.enter(query, this, { interval: asked.interval, once: false })
-    this.reader = reader
-    return hub.open(reader, { since: asked.since, notBefore: 0 })
-  }
-
-  /** Waits until the client has taken everything: nothing may break into a frame, and nothing pile up behind it. */
-  private untilFree(): Effect.Effect<void> {
-    return Effect.suspend(() =>
-      this.ended || this.outlet.isFree
-        ? Effect.void
-        : Effect.callback<void>((resume) => {
-            const onFree = () => resume(this.untilFree())
-            this.onFree = onFree
-            return Effect.sync(() => {
-              if (this.onFree === onFree) this.onFree = undefined
-            })
-          })
-    )
-  }
-
   private say(text: string): void {
     if (!this.ended) this.answers.say(text)
   }
 
   private onProgressed(): void {
     this.answers.flushPongs()
-    if (this.reader !== undefined) this.ground.hub.progressed(this.reader)
+    this.subscription.progressed()
   }
 
   private onDrained(): void {
     if (this.farewell !== undefined) return this.farewell()
     this.answers.flush()
-    if (!this.outlet.isFree) return
-    const { onFree } = this
-    this.onFree = undefined
-    if (onFree !== undefined) onFree()
-    else if (this.reader !== undefined) this.ground.hub.drained(this.reader)
+    if (this.outlet.isFree) this.subscription.drained()
   }
 
   private readonly ping = (): void => {
@@ -279,16 +194,10 @@ export class Connection implements Sink {
     this.release()
   }
 
-  private leave(): void {
-    if (this.reader !== undefined) this.ground.hub.leave(this.reader)
-    this.reader = undefined
-  }
-
   /** Nothing that the client says counts any more, and it is told nothing but goodbye. */
   private retire(): void {
     this.ended = true
-    this.overtake()
-    this.leave()
+    this.subscription.end()
     this.cancelPing()
     this.cancelIdle()
     this.cancelDrain()

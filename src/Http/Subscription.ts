@@ -1,0 +1,134 @@
+/** What one WebSocket reads, and what it asked for and does not read yet: of several the last one counts. */
+import { Effect, type Fiber } from "effect"
+
+import type { Query, Reader, Sink } from "../Hub.ts"
+import type { Asked } from "./Asked.ts"
+import type { Outlet } from "./Outlet.ts"
+import type { Problem } from "./Problem.ts"
+import { resolve } from "./Resolve.ts"
+import { admission, arrival, attempt, type Ground } from "./Road.ts"
+
+/** Subscriptions that wait at once; more, and the client is not serious. */
+const maxWanted = 64
+
+/** Tells the client that a subscription counts, or why it does not. */
+export type Answer = (problem?: Problem) => void
+
+/** A query that was asked for and does not count yet: it waits for a revision, or for the end of a frame. */
+interface Wanted {
+  readonly fiber: Fiber.Fiber<unknown, unknown>
+  /** Of this subscription and of those that it overtook. */
+  readonly answers: ReadonlyArray<Answer>
+}
+
+interface Options {
+  readonly ground: Ground
+  readonly sink: Sink
+  readonly outlet: Outlet
+  readonly fork: (effect: Effect.Effect<void>) => void
+  /** A subscription counts from now on. */
+  readonly onBegin: () => void
+  readonly onTooMany: () => void
+}
+
+export class Subscription {
+  private readonly options: Options
+  private reader: Reader | undefined
+  private wanted: Wanted | undefined
+  private onFree: (() => void) | undefined
+  private ended = false
+
+  constructor(options: Options) {
+    this.options = options
+  }
+
+  /** Until it counts, the one before it goes on; one that is refused changes nothing. */
+  ask(asking: Effect.Effect<Asked, Problem>, minRevision: string | undefined, answer: Answer): void {
+    const { fork, ground } = this.options
+    fork(
+      Effect.gen({ self: this }, function* () {
+        const asked = yield* asking
+        const query = yield* attempt(() => resolve(ground.catalog, asked))
+        const wanted = yield* this.want(answer)
+        yield* arrival(ground, asked.since, minRevision)
+        yield* this.untilFree()
+        const admitted = yield* Effect.result(admission(ground, query.parts.keys()))
+        if (this.ended || this.wanted !== wanted) return
+        this.wanted = undefined
+        if (admitted._tag === "Success") return yield* this.replace(query, asked, wanted.answers)
+        for (const each of wanted.answers) each(admitted.failure)
+        if (this.options.outlet.isFree) this.drained()
+      }).pipe(Effect.catchTag("Problem", (problem) => Effect.sync(() => answer(problem))))
+    )
+  }
+
+  /** Nothing is read any more. Gives what is still to be answered. */
+  stop(): ReadonlyArray<Answer> {
+    this.leave()
+    return this.overtake()
+  }
+
+  /** Nothing is read on this connection ever again, nor answered. */
+  end(): void {
+    this.ended = true
+    this.stop()
+  }
+
+  /** The client has taken everything. What waits for that goes first: the reader would be given the next frame. */
+  drained(): void {
+    const { onFree } = this
+    this.onFree = undefined
+    if (onFree !== undefined) onFree()
+    else if (this.reader !== undefined) this.options.ground.hub.drained(this.reader)
+  }
+
+  progressed(): void {
+    if (this.reader !== undefined) this.options.ground.hub.progressed(this.reader)
+  }
+
+  private want(answer: Answer): Effect.Effect<Wanted> {
+    return Effect.withFiber((fiber) => {
+      const wanted = { fiber, answers: [...this.overtake(), answer] }
+      this.wanted = wanted
+      if (wanted.answers.length > maxWanted) this.options.onTooMany()
+      return Effect.succeed(wanted)
+    })
+  }
+
+  private overtake(): ReadonlyArray<Answer> {
+    const { wanted } = this
+    this.wanted = undefined
+    wanted?.fiber.interruptUnsafe()
+    return wanted?.answers ?? []
+  }
+
+  private replace(query: Query, asked: Asked, answers: ReadonlyArray<Answer>): Effect.Effect<void> {
+    const { ground, onBegin, sink } = this.options
+    this.leave()
+    onBegin()
+    for (const each of answers) each()
+    const reader = ground.hub.enter(query, sink, { interval: asked.interval, once: false })
+    this.reader = reader
+    return ground.hub.open(reader, { since: asked.since, notBefore: 0 })
+  }
+
+  /** Waits until the client has taken everything: nothing may break into a frame, and nothing pile up behind it. */
+  private untilFree(): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      this.options.outlet.isFree
+        ? Effect.void
+        : Effect.callback<void>((resume) => {
+            const onFree = () => resume(this.untilFree())
+            this.onFree = onFree
+            return Effect.sync(() => {
+              if (this.onFree === onFree) this.onFree = undefined
+            })
+          })
+    )
+  }
+
+  private leave(): void {
+    if (this.reader !== undefined) this.options.ground.hub.leave(this.reader)
+    this.reader = undefined
+  }
+}
