@@ -18,6 +18,7 @@ import { Journal, type JournalFailed } from "./Hub/Journal.ts"
 import { type Opening, opener } from "./Hub/Opening.ts"
 import type { Query } from "./Hub/Query.ts"
 import { snapshotFrame, Snapshots } from "./Hub/Snapshots.ts"
+import { Register } from "./Hub/Register.ts"
 import { restart } from "./Hub/Restart.ts"
 import { defaultMemory, type Memory } from "./Hub/State.ts"
 import type { Board } from "./RateEngine.ts"
@@ -135,15 +136,22 @@ const make = Effect.gen(function* () {
   const snapshots = new Snapshots(state, fork)
   const counts = new Counts(context)
   const wake = Latch.makeUnsafe(false)
-  const delivery = new Delivery({
+  const register = new Register({
     state,
-    snapshots,
     clock,
     hooks: {
       enter: upstream.enter,
       leave: upstream.leave,
       counted: (readers) => readersNow.updateUnsafe(readers, context),
-      wake: () => wake.openUnsafe(),
+      wake: () => wake.openUnsafe()
+    }
+  })
+  const { deadlines } = register
+  const delivery = new Delivery({
+    state,
+    snapshots,
+    register,
+    hooks: {
       sent: (frame, framing) => counts.sent(frame, framing),
       broken: (error) => fork(Effect.logDebug("a reader's connection broke", error)),
       failed: (error) => fork(Effect.logError("some readers could not be served", error)),
@@ -165,7 +173,7 @@ const make = Effect.gen(function* () {
 
   const publish = (made: Commit, text: string) => {
     state.apply(made, text)
-    delivery.ring(made)
+    register.ring(made)
     PubSub.publishUnsafe(bell, state.revision)
     commits.updateUnsafe(1, context)
     newestRevision.updateUnsafe(state.revision, context)
@@ -180,12 +188,12 @@ const make = Effect.gen(function* () {
     )
 
   const turn = Effect.gen(function* () {
-    delivery.deadlines.run(delivery.now)
-    if (delivery.hasDue) yield* delivery.round
+    deadlines.run(register.now)
+    if (register.hasDue) yield* delivery.round
     counts.flush()
     // Between two rounds the event loop belongs to others, however much is due.
-    if (delivery.hasDue) return yield* Effect.yieldNow
-    const idle = Math.max(0, delivery.deadlines.next - delivery.now)
+    if (register.hasDue) return yield* Effect.yieldNow
+    const idle = Math.max(0, deadlines.next - register.now)
     yield* Effect.raceFirst(Effect.sleep(idle), wake.await)
     yield* wake.close
     // Whoever rings wakes the loop in the middle of its own work; that is finished first.
@@ -246,12 +254,12 @@ const make = Effect.gen(function* () {
       return changes !== "forgotten" && changes.size === 0
     },
     reach,
-    enter: (query, sink, pace) => delivery.enter(query, sink, pace),
-    open: opener({ state, snapshots, delivery, random }),
-    leave: (reader) => delivery.leave(reader),
+    enter: (query, sink, pace) => register.enter(query, sink, pace),
+    open: opener({ state, snapshots, register, delivery, random }),
+    leave: (reader) => register.leave(reader),
     at: () => state.at,
     stands: ({ cohort, place }) => (cohort?.place ?? place)?.cursor,
-    readers: () => delivery.readers.size,
+    readers: () => register.readers.size,
     conclude: Effect.fnUntraced(function* ({ audience, cohort }) {
       const made = cohort === undefined ? "nothing" : audience.change(cohort.place)
       if (typeof made === "object") return made
@@ -259,11 +267,11 @@ const make = Effect.gen(function* () {
         ? state.cursor(audience.query)
         : delivery.opening(audience, yield* snapshots.current(audience.query), made)
     }),
-    drained: (reader) => delivery.drained(reader),
-    progressed: (reader) => delivery.progressed(reader),
+    drained: (reader) => register.drained(reader),
+    progressed: (reader) => register.progressed(reader),
     after: (ms, fire) => {
-      const deadline = delivery.deadlines.set(delivery.now + ms, fire)
-      return () => delivery.deadlines.cancel(deadline)
+      const deadline = deadlines.set(register.now + ms, fire)
+      return () => deadlines.cancel(deadline)
     },
     isDraining: () => draining,
     onDrain: (listener) => {
@@ -272,7 +280,7 @@ const make = Effect.gen(function* () {
     },
     drain: Effect.sync(() => {
       draining = true
-      for (const reader of delivery.readers) reader.sink.end("shutdown")
+      for (const reader of register.readers) reader.sink.end("shutdown")
       for (const listener of drainers) listener()
     })
   })

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Schema } from "effect"
 
 import { Deadlines } from "../src/Hub/Deadlines.ts"
-import { Delivery } from "../src/Hub/Delivery.ts"
+import { Register } from "../src/Hub/Register.ts"
 import { EventClient, PollClient, SocketClient } from "./Clients.ts"
 import { Backend, startDaemon, until } from "./Daemon.ts"
 import { type Answer, connect, queryOf } from "./Kit.ts"
@@ -54,7 +54,7 @@ describe("a test fails where its hub", () => {
 
   it.effect("leaves a reader behind", () =>
     Effect.gen(function* () {
-      const exit = yield* planted(Delivery.prototype, { leave: () => {} }, reading())
+      const exit = yield* planted(Register.prototype, { leave: () => {} }, reading())
       assert.include(failureOf(exit), "1 readers are left though everybody has left")
     })
   )
@@ -102,7 +102,7 @@ describe("a daemon that is closed", () => {
     const daemon = await startDaemon(configOf(backend.url))
     const exit = await Effect.runPromise(
       planted(
-        Delivery.prototype,
+        Register.prototype,
         { leave: () => {} },
         Effect.promise(async () => {
           await EventClient.open(`${daemon.url}/v1/stream`)

@@ -4,6 +4,7 @@ import { Duration, Effect, type Random } from "effect"
 import type { Place, Reader } from "./Audience.ts"
 import type { Delivery } from "./Delivery.ts"
 import type { Frame } from "./Frame.ts"
+import type { Register } from "./Register.ts"
 import type { Snapshots } from "./Snapshots.ts"
 import type { Reason, State } from "./State.ts"
 
@@ -21,10 +22,11 @@ const rotationSpread = 0.2
 export const opener = (options: {
   readonly state: State
   readonly snapshots: Snapshots
+  readonly register: Register
   readonly delivery: Delivery
   readonly random: typeof Random.Random.Service
 }) => {
-  const { delivery, random, snapshots, state } = options
+  const { delivery, random, register, snapshots, state } = options
 
   const here = ({ audience }: Reader, notBefore: number): Place => ({
     sent: state.revision,
@@ -34,7 +36,7 @@ export const opener = (options: {
   })
 
   const afterChange = (reader: Reader): Place =>
-    here(reader, reader.pace.interval > 0 ? delivery.now + reader.pace.interval : 0)
+    here(reader, reader.pace.interval > 0 ? register.now + reader.pace.interval : 0)
 
   const give = Effect.fnUntraced(function* (reader: Reader, frame: Frame, place: Place) {
     if (!frame.isReady(reader.sink.framing)) yield* frame.prepare
@@ -56,9 +58,9 @@ export const opener = (options: {
     }
     if (!(yield* give(reader, frame, place))) return
     const made = audience.change(place)
-    if (typeof made === "string") return delivery.stand(reader, place)
+    if (typeof made === "string") return register.stand(reader, place)
     const next = afterChange(reader)
-    if (yield* give(reader, made, next)) delivery.stand(reader, next)
+    if (yield* give(reader, made, next)) register.stand(reader, next)
   })
 
   return Effect.fnUntraced(function* (reader: Reader, { notBefore, since }: Opening) {
@@ -66,24 +68,24 @@ export const opener = (options: {
     if (reader.gone) return
     if (!pace.once) {
       const lifetime = rotateAfter * (1 - rotationSpread + 2 * rotationSpread * random.nextDoubleUnsafe())
-      reader.rotation = delivery.deadlines.set(delivery.now + lifetime, () => reader.sink.end("rotation"))
+      reader.rotation = register.deadlines.set(register.now + lifetime, () => reader.sink.end("rotation"))
     }
     if (since === undefined) return yield* reset(reader, "initial", notBefore)
     const now = here(reader, notBefore)
     if (since === "now") {
-      if (pace.once || (yield* give(reader, audience.ping(now), now))) delivery.stand(reader, now)
+      if (pace.once || (yield* give(reader, audience.ping(now), now))) register.stand(reader, now)
       return
     }
     const resume = state.resume(audience.query, since)
     if (resume._tag === "Reset") return yield* reset(reader, resume.reason, notBefore)
     const place: Place = { sent: resume.revision, seen: resume.revision, cursor: since, notBefore }
-    if (notBefore > delivery.now) return delivery.stand(reader, place)
+    if (notBefore > register.now) return register.stand(reader, place)
     const made = audience.change(place)
     if (made === "forgotten" || made === "smaller")
       return yield* reset(reader, made, notBefore, resume.revision)
-    if (pace.once && made === "nothing") return delivery.stand(reader, { ...place, seen: now.seen })
+    if (pace.once && made === "nothing") return register.stand(reader, { ...place, seen: now.seen })
     const next = made === "nothing" ? now : afterChange(reader)
     const frame = made === "nothing" ? audience.ping({ ...place, seen: now.seen }) : made
-    if (yield* give(reader, frame, next)) delivery.stand(reader, next)
+    if (yield* give(reader, frame, next)) register.stand(reader, next)
   })
 }

@@ -91,7 +91,7 @@ describe("a snapshot that is built for readers who leave meanwhile", () => {
       const round = yield* Effect.forkChild(loop.delivery.round)
       yield* Effect.yieldNow
       assert.isTrue(isBuilding(loop))
-      loop.delivery.leave(leaver.reader!)
+      loop.register.leave(leaver.reader!)
       loop.step = 0
       yield* Fiber.join(round)
       yield* loop.pass(0)

@@ -9,6 +9,7 @@ import type { Reader, Sink } from "../../src/Hub/Audience.ts"
 import { Delivery } from "../../src/Hub/Delivery.ts"
 import { opener } from "../../src/Hub/Opening.ts"
 import { makeQuery, type Part, type Query } from "../../src/Hub/Query.ts"
+import { Register } from "../../src/Hub/Register.ts"
 import { Snapshots } from "../../src/Hub/Snapshots.ts"
 import { State } from "../../src/Hub/State.ts"
 import { Held, type Message } from "../Held.ts"
@@ -29,6 +30,7 @@ const still = Effect.runSync(Clock.Clock)
 export class Loop {
   readonly state = new State({ epoch: "e", describe })
   readonly snapshots: Snapshots
+  readonly register: Register
   readonly delivery: Delivery
   readonly open: ReturnType<typeof opener>
   readonly broken: Array<unknown> = []
@@ -48,30 +50,29 @@ export class Loop {
     const { broken, failed, state } = this
     this.snapshots = new Snapshots(state, fork)
     const { snapshots } = this
+    const silent = { enter: () => {}, leave: () => {}, counted: () => {}, wake: () => {} }
+    this.register = new Register({ state, clock, hooks: silent })
+    const { register } = this
     const hooks = {
-      enter: () => {},
-      leave: () => {},
-      counted: () => {},
-      wake: () => {},
       sent: () => {},
       broken: (error: unknown) => void broken.push(error),
       failed: (error: unknown) => void failed.push(error),
       fork
     }
-    this.delivery = new Delivery({ state, snapshots, clock, hooks })
+    this.delivery = new Delivery({ state, snapshots, register, hooks })
     const { delivery } = this
-    this.open = opener({ state, snapshots, delivery, random: Effect.runSync(Random.Random) })
+    this.open = opener({ state, snapshots, register, delivery, random: Effect.runSync(Random.Random) })
   }
 
   commit(name: string, delta: Partial<Delta>): void {
     const whole = { put: new Map(), set: new Map(), remove: [], evict: [], ...delta }
     const made: Commit = { at: this.now, deltas: new Map([[name, whole]]), asOf: new Map() }
     this.state.apply(made, `${name} ${this.state.revision}`)
-    this.delivery.ring(made)
+    this.register.ring(made)
   }
 
   enter(query: Query, sink: Sink, interval = 0): Reader {
-    return this.delivery.enter(query, sink, { interval, once: false })
+    return this.register.enter(query, sink, { interval, once: false })
   }
 
   /** Enters and waits for its first message. */
@@ -85,11 +86,11 @@ export class Loop {
   /** Lets time pass, and does what is due until nothing is. */
   readonly pass = Effect.fnUntraced({ self: this }, function* (this: Loop, ms: number) {
     this.now += ms
-    this.delivery.deadlines.run(this.now)
+    this.register.deadlines.run(this.now)
     do {
       yield* this.delivery.round
       yield* settle
-    } while (this.delivery.hasDue)
+    } while (this.register.hasDue)
   })
 }
 

@@ -62,7 +62,7 @@ describe("a snapshot", () => {
       yield* loop.pass(1_000)
       // 128 MB are kept for whoever comes next, half of that for what their encodings add.
       assert.isBelow(megabytesHeld() - before, 80, `MB, of ${readers * 4} that were written`)
-      assert.strictEqual(loop.delivery.readers.size, readers)
+      assert.strictEqual(loop.register.readers.size, readers)
     })
   )
 })

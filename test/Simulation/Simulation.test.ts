@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 
 import { Table } from "../../src/Hub/Table.ts"
 import { Tips } from "../../src/Hub/Tips.ts"
-import { Delivery } from "../../src/Hub/Delivery.ts"
+import { Register } from "../../src/Hub/Register.ts"
 import { State } from "../../src/Hub/State.ts"
 import { FaultyDisk } from "./FaultyDisk.ts"
 import { type Outcome, simulate } from "./Simulation.ts"
@@ -141,7 +141,7 @@ const mutants: ReadonlyArray<readonly [mistake: string, plant: () => () => void]
   ],
   [
     "a slow reader is offered the next frame all the same",
-    () => alter(Delivery.prototype, "takeOut", () => function () {})
+    () => alter(Register.prototype, "takeOut", () => function () {})
   ],
   [
     "any cursor of this epoch is taken",
