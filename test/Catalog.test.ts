@@ -3,26 +3,17 @@ import { resolve } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 
-import { type Catalog, declares, makeCatalog, type Problem, sourcesOf } from "../src/Catalog.ts"
+import { type Catalog, declares, makeCatalog, sourcesOf } from "../src/Catalog.ts"
 import { loadCatalog } from "../src/Catalog/Load.ts"
-import { Decimal, defineConfig, derived, polled, source } from "../src/Config.ts"
+import { Decimal, defineConfig, polled, source } from "../src/Config.ts"
 import { nearest } from "../src/Nearest.ts"
+import { from, Pool, pools, problemsIn, rates } from "./Catalog/Declared.ts"
 
-const Pool = Schema.Struct({ id: Schema.String, name: Schema.String, rate: Decimal })
-const from = (options: object = {}) => source({ url: "http://up/pools", ...options } as never)
-const pools = (options: object = {}) => polled({ source: from(), key: "id", row: Pool, ...options } as never)
-const rows = () => []
-const rates = (options: object = {}, inputs: object = {}) =>
-  derived({ from: inputs, key: "id", row: Pool, rows, ...options } as never)
-
-const problemsIn = (config: unknown): ReadonlyArray<Problem> => {
-  const made = makeCatalog(config as never)
-  return Array.isArray(made) ? (made as ReadonlyArray<Problem>) : []
-}
 const catalogOf = (config: unknown): Catalog["Service"] => {
   assert.deepStrictEqual(problemsIn(config), [])
   return makeCatalog(config as never) as Catalog["Service"]
 }
+
 describe("a config without mistakes", () => {
   it("names its sources and puts inputs before what is derived from them", () => {
     const shared = from()

@@ -55,6 +55,8 @@ export class Journal extends Context.Service<
     readonly append: (entry: Entry) => Effect.Effect<void, JournalFailed>
     /** Puts this checkpoint in place of everything that is kept. */
     readonly replace: (kept: Pick<Kept, "collections" | "pieces">) => Effect.Effect<void, JournalFailed>
+    /** Goes on without what was kept, which no state can be made of; missing where that stops the start. */
+    readonly abandon?: (failure: JournalFailed) => Effect.Effect<void>
     /** Whether commits outlive this process. */
     readonly outlives: () => boolean
     /** Where it is kept, for people. */

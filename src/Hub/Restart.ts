@@ -27,11 +27,20 @@ export const restart = Effect.fnUntraced(function* (options: {
   const { at, catalog, epoch, memory } = options
   const journal = yield* Journal
   const collections = [...catalog.declared.values()].map(({ collection }) => describedOf(collection))
-  const kept = yield* journal.open({ epoch, collections })
+  const fresh = { epoch, collections }
+  const kept = yield* journal.open(fresh)
   const state = yield* Effect.try({
     try: () => lastOf(replay(kept, memory)),
     catch: (error) => new JournalFailed({ file: journal.file, trouble: "corrupt", detail: String(error) })
-  })
+  }).pipe(
+    Effect.catch((failure) =>
+      journal.abandon === undefined
+        ? Effect.fail(failure)
+        : Effect.map(journal.abandon(failure), () =>
+            lastOf(replay({ ...fresh, pieces: [], entries: [] }, memory))
+          )
+    )
+  )
   state.describe = describer(collections)
   const notes = fit(state, (name) => {
     const found = declares(catalog, name)?.collection

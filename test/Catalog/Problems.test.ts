@@ -1,20 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schedule, Schema } from "effect"
 
-import { makeCatalog, type Problem } from "../../src/Catalog.ts"
-import { Decimal, derived, polled, source } from "../../src/Config.ts"
+import { derived, polled, source } from "../../src/Config.ts"
+import { from, Pool, pools, problemsIn, rates, rows } from "./Declared.ts"
 
-const Pool = Schema.Struct({ id: Schema.String, name: Schema.String, rate: Decimal })
-const from = (options: object = {}) => source({ url: "http://up/pools", ...options } as never)
-const pools = (options: object = {}) => polled({ source: from(), key: "id", row: Pool, ...options } as never)
-const rows = () => []
-const rates = (options: object = {}, inputs: object = {}) =>
-  derived({ from: inputs, key: "id", row: Pool, rows, ...options } as never)
-
-const problemsIn = (config: unknown): ReadonlyArray<Problem> => {
-  const made = makeCatalog(config as never)
-  return Array.isArray(made) ? (made as ReadonlyArray<Problem>) : []
-}
 const only = (options: object) => ({ collections: { pools: pools(options) } })
 const ofSource = (options: object) => only({ source: from(options) })
 const known = pools()

@@ -1,10 +1,10 @@
 /** A hub that is killed and started again over the same disk, on the virtual clock. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schema } from "effect"
+import { Effect, Layer, Logger, Schema } from "effect"
 
 import type { Catalog } from "../../src/Catalog.ts"
 import { type Config, defineConfig, derived, polled, source } from "../../src/Config.ts"
-import { Hub } from "../../src/Hub.ts"
+import { Hub, type Journal, layerFallback } from "../../src/Hub.ts"
 import { Disk, layerMemory } from "../../src/Hub/Journal/Memory.ts"
 import { advance, type Client, connect, hubOf, queryOf, Script } from "../Kit.ts"
 
@@ -39,8 +39,11 @@ const world = () => {
   })
   const disk = new Disk()
   /** One run of the daemon, from start to death. */
-  const run = <A, E>(body: Effect.Effect<A, E, Hub | Catalog>, of: Config = config) =>
-    body.pipe(Effect.provide(hubOf(of, script, undefined, layerMemory(disk)))) as Effect.Effect<A, E>
+  const run = <A, E>(
+    body: Effect.Effect<A, E, Hub | Catalog>,
+    of: Config = config,
+    journal: Layer.Layer<Journal> = layerMemory(disk)
+  ) => body.pipe(Effect.provide(hubOf(of, script, undefined, journal))) as Effect.Effect<A, E>
   return { state, disk, run }
 }
 
@@ -248,4 +251,41 @@ describe("a member of a family after a restart", () => {
       )
     })
   })
+})
+
+describe("a journal that can be read and makes no sense", () => {
+  /** What is kept begins in the middle. */
+  const senseless = Effect.fnUntraced(function* () {
+    const made = world()
+    yield* made.run(reading(["pools"]))
+    const { disk } = made
+    disk.kept = { ...disk.kept!, entries: disk.entries.map((e) => ({ ...e, revision: e.revision + 1 })) }
+    return { ...made, kept: JSON.stringify(disk.kept) }
+  })
+
+  it.effect("stops the start, and is left as it is", () =>
+    Effect.gen(function* () {
+      const { disk, kept, run } = yield* senseless()
+      const exit = yield* Effect.exit(run(reading(["pools"])))
+      assert.include(String(exit), "is damaged; it is left as it is")
+      assert.strictEqual(JSON.stringify(disk.kept), kept)
+    })
+  )
+
+  it.effect("is left as it is by a daemon that can do without", () =>
+    Effect.gen(function* () {
+      const { disk, kept, run } = yield* senseless()
+      const fallback = layerFallback.pipe(Layer.provide(layerMemory(disk)))
+      const { outlives, rows } = yield* run(
+        Effect.gen(function* () {
+          const { rows } = yield* reading(["pools"])
+          return { outlives: (yield* Hub).outlives(), rows: rows.get("pools")!.size }
+        }),
+        config,
+        fallback
+      ).pipe(Effect.provide(Logger.layer([])))
+      assert.deepStrictEqual({ outlives, rows }, { outlives: false, rows: 1 })
+      assert.strictEqual(JSON.stringify(disk.kept), kept)
+    })
+  )
 })

@@ -12,7 +12,7 @@ export const layerFallback = Layer.effect(
   Effect.gen(function* () {
     const journal = yield* Journal
     let failed = false
-    const give = (failure: JournalFailed) =>
+    const abandon = (failure: JournalFailed) =>
       Effect.suspend(() => {
         failed = true
         return Metric.update(inMemory, 1).pipe(
@@ -23,11 +23,14 @@ export const layerFallback = Layer.effect(
       open: (fresh) =>
         journal
           .open(fresh)
-          .pipe(Effect.catch((failure) => Effect.as(give(failure), { ...fresh, pieces: [], entries: [] }))),
+          .pipe(
+            Effect.catch((failure) => Effect.as(abandon(failure), { ...fresh, pieces: [], entries: [] }))
+          ),
       append: (entry) =>
-        Effect.suspend(() => (failed ? Effect.void : journal.append(entry))).pipe(Effect.catch(give)),
+        Effect.suspend(() => (failed ? Effect.void : journal.append(entry))).pipe(Effect.catch(abandon)),
       replace: (kept) =>
-        Effect.suspend(() => (failed ? Effect.void : journal.replace(kept))).pipe(Effect.catch(give)),
+        Effect.suspend(() => (failed ? Effect.void : journal.replace(kept))).pipe(Effect.catch(abandon)),
+      abandon,
       outlives: () => !failed && journal.outlives(),
       file: journal.file
     })
