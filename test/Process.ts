@@ -12,11 +12,21 @@ export class Process {
   /** Its exit code, or the signal that ended it. */
   readonly exit: Promise<number | NodeJS.Signals | null>
 
-  /** Keeps nothing on disk, unless told to. */
-  constructor(script: string, args: ReadonlyArray<string>, env: { readonly [name: string]: string } = {}) {
-    this.child = spawn(process.execPath, [join(root, script), ...args], {
-      env: { ...process.env, RATECAST_DATA: "none", ...env }
-    })
+  /** Keeps nothing on disk, unless told to. `files`: how many file descriptors it may have. */
+  constructor(
+    script: string,
+    args: ReadonlyArray<string>,
+    env: { readonly [name: string]: string } = {},
+    files?: number
+  ) {
+    const limit = files === undefined ? "" : `ulimit -n ${files} && `
+    this.child = spawn(
+      "sh",
+      ["-c", `${limit}exec "$0" "$@"`, process.execPath, join(root, script), ...args],
+      {
+        env: { ...process.env, RATECAST_DATA: "none", ...env }
+      }
+    )
     this.child.stdout!.on("data", (data: Buffer) => (this.out += data))
     this.child.stderr!.on("data", (data: Buffer) => (this.err += data))
     this.exit = new Promise((resolve) => this.child.once("close", (code, signal) => resolve(code ?? signal)))
@@ -38,8 +48,9 @@ export class Process {
 
 export const ratecast = (
   args: ReadonlyArray<string>,
-  env: { readonly [name: string]: string } = {}
-): Process => new Process("bin/ratecast.mjs", args, env)
+  env: { readonly [name: string]: string } = {},
+  files?: number
+): Process => new Process("bin/ratecast.mjs", args, env, files)
 
 export const isAlive = (pid: number): boolean => {
   try {

@@ -24,6 +24,7 @@ export class Truth {
   isFrozen = false
   private readonly dice: Dice
   private readonly queries: ReadonlyArray<Query>
+  private readonly pools: number
   private readonly rows = new Map<string, Map<string, Row>>()
   private readonly versions = new Map<string, number>()
   /** By query and source: every digest that was ever true. */
@@ -33,6 +34,7 @@ export class Truth {
   constructor(dice: Dice, queries: ReadonlyArray<Query>, pools: number) {
     this.dice = dice
     this.queries = queries
+    this.pools = pools
     const ids = [...nasty, ...Array.from({ length: pools - nasty.length }, (_, i) => `p${i}`)]
     this.rows.set("pools", new Map(ids.map((id) => [id, this.pool(id)])))
     this.publish("pools")
@@ -109,12 +111,9 @@ export class Truth {
       const old = pools.get(id)!
       pools.set(id, dice.chance(0.6) ? { ...old, n: this.count++ } : this.pool(id))
     }
-    if (dice.chance(0.6)) pools.delete(dice.pick([...pools.keys()]))
-    // Some that come have been there before.
-    if (dice.chance(0.6)) {
-      const id = dice.chance(0.2) ? dice.pick(nasty) : `p${dice.int(pools.size + 20)}`
-      pools.set(id, this.pool(id))
-    }
+    // Of twice as many ids one comes or goes, so that in the long run half of them are there.
+    const id = dice.chance(0.2) ? dice.pick(nasty) : `p${dice.int(2 * this.pools)}`
+    if (!pools.delete(id)) pools.set(id, this.pool(id))
   }
 
   private stirFew(source: string): void {
