@@ -16,11 +16,11 @@ import { Delivery } from "./Hub/Delivery.ts"
 import type { Frame } from "./Hub/Frame.ts"
 import { Journal, type JournalFailed } from "./Hub/Journal.ts"
 import { type Opening, opener } from "./Hub/Opening.ts"
+import { HubMemory } from "./Hub/Memory.ts"
 import type { Query } from "./Hub/Query.ts"
 import { snapshotFrame, Snapshots } from "./Hub/Snapshots.ts"
 import { Register } from "./Hub/Register.ts"
 import { restart } from "./Hub/Restart.ts"
-import { defaultMemory, type Memory } from "./Hub/State.ts"
 import type { Board } from "./RateEngine.ts"
 import { Upstream } from "./Upstream.ts"
 
@@ -35,6 +35,7 @@ export { Disk, layerMemory } from "./Hub/Journal/Memory.ts"
 export { layerSqlite } from "./Hub/Journal/Sqlite.ts"
 export { goodbyeMessage, type GoodbyeCode, pingEvery, pingMessage } from "./Hub/Message.ts"
 export type { Opening } from "./Hub/Opening.ts"
+export { HubMemory } from "./Hub/Memory.ts"
 export { makeQuery, type Part, type Query } from "./Hub/Query.ts"
 
 const commits = Metric.counter("hub_commits_total", { description: "Commits", incremental: true })
@@ -44,11 +45,6 @@ const journalSeconds = Metric.histogram("journal_append_seconds", {
   boundaries: [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3]
 })
 const readersNow = Metric.gauge("hub_readers", { description: "Readers of streams, sockets and long polls" })
-
-/** What State remembers; smaller in tests. */
-export const HubMemory = Context.Reference<Memory>("ratecast/Hub/Memory", {
-  defaultValue: () => defaultMemory
-})
 
 /** One collection as it is now. */
 export interface Look {
@@ -220,7 +216,7 @@ const make = Effect.gen(function* () {
   )
 
   return Hub.of({
-    failed: Deferred.await(failed),
+    failed: Effect.raceFirst(Deferred.await(failed), journal.lost),
     outlives: journal.outlives,
     board: {
       names: () => state.tables.keys(),

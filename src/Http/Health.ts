@@ -23,7 +23,7 @@ export const readyz = ({ catalog, hub }: Ground) => {
         JSON.stringify({
           status,
           ...(waitingFor.length === 0 ? {} : { waitingFor }),
-          // Not a reason to get no requests, but to look after it: a restart is a new epoch for everybody.
+          // Not a reason to get no requests, but to look after it: a restart loses what was committed since.
           journal: hub.outlives() ? "file" : "memory"
         }),
         ready ? headers : { ...headers, "retry-after": "1" },

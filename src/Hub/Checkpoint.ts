@@ -32,17 +32,27 @@ interface TipsPiece {
 /** A collection as JSON. */
 export type Described = Omit<Collection, "fixed"> & { readonly fixed: ReadonlyArray<string> }
 
+/** A collection or a family as a config declares it. */
+export interface Declaration extends Described {
+  readonly family?: boolean
+  /** Of the schema of its rows. */
+  readonly shape?: string
+}
+
 export const describedOf = (collection: Collection): Described => ({
   ...collection,
   fixed: [...collection.fixed]
 })
-export const collectionOf = (described: Described): Collection => ({
-  ...described,
-  fixed: new Set(described.fixed)
+export const collectionOf = ({ fields, fixed, key, kind, name }: Declaration): Collection => ({
+  name,
+  kind,
+  key,
+  fields,
+  fixed: new Set(fixed)
 })
 
 /** What a collection is, by its name, or by that of its family for a member. */
-export const describer = (collections: ReadonlyArray<Described>): ((name: string) => Collection) => {
+export const describer = (collections: ReadonlyArray<Declaration>): ((name: string) => Collection) => {
   const named = new Map(collections.map((described) => [described.name, collectionOf(described)]))
   return (name) => {
     const found = named.get(familyOf(name)?.family ?? name)

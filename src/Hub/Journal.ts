@@ -5,12 +5,13 @@
  */
 import { Context, Effect, Layer, Schema } from "effect"
 
-import type { Described } from "./Checkpoint.ts"
+import type { Declaration } from "./Checkpoint.ts"
 
 export type JournalTrouble = "corrupt" | "foreign" | "locked" | "read_only" | "full" | "failed"
 
 const meanings: { readonly [trouble in JournalTrouble]: string } = {
-  corrupt: "is damaged; it is left as it is. Move it away to begin anew, or put back a copy",
+  corrupt:
+    "is damaged; it is left as it is. Move it and what has its name with -wal at the end away together to begin anew, or put both back from a copy",
   foreign: "is not a Ratecast journal; it is left as it is. Choose another folder with RATECAST_DATA",
   locked: "is in use by another process. Stop that one, or choose another folder with RATECAST_DATA",
   read_only: "cannot be written. Give this user the right to, or choose another folder with RATECAST_DATA",
@@ -39,7 +40,7 @@ export interface Entry {
 export interface Kept {
   readonly epoch: string
   /** As they were declared when it was written. */
-  readonly collections: ReadonlyArray<Described>
+  readonly collections: ReadonlyArray<Declaration>
   /** None where there is no checkpoint yet. */
   readonly pieces: ReadonlyArray<string>
   /** The commits after the checkpoint, in order. */
@@ -55,6 +56,8 @@ export class Journal extends Context.Service<
     readonly append: (entry: Entry) => Effect.Effect<void, JournalFailed>
     /** Puts this checkpoint in place of everything that is kept. */
     readonly replace: (kept: Pick<Kept, "collections" | "pieces">) => Effect.Effect<void, JournalFailed>
+    /** Fails when it can be used no longer, though nothing is asked of it. */
+    readonly lost: Effect.Effect<never, JournalFailed>
     /** Goes on without what was kept, which no state can be made of; missing where that stops the start. */
     readonly abandon?: (failure: JournalFailed) => Effect.Effect<void>
     /** Whether commits outlive this process. */
@@ -68,6 +71,7 @@ export class Journal extends Context.Service<
     open: (fresh) => Effect.succeed({ ...fresh, pieces: [], entries: [] }),
     append: () => Effect.void,
     replace: () => Effect.void,
+    lost: Effect.never,
     outlives: () => false,
     file: "nowhere"
   })

@@ -2,14 +2,16 @@
  * How a run begins: with the state that the journal kept, fitted to the config of today. What a client may hold that the
  * config no longer describes is taken back by raising floors, so that it is told the collection whole.
  */
-import { Effect } from "effect"
+import { createHash } from "node:crypto"
 
-import { type Catalog, declares } from "../Catalog.ts"
-import type { Collection, Commit, Delta } from "../Collection.ts"
-import { checkpointOf, describedOf, describer, replay } from "./Checkpoint.ts"
+import { Effect, Schema } from "effect"
+
+import { type Catalog, type Declared, declares } from "../Catalog.ts"
+import { type Collection, type Commit, type Delta, field, type Row } from "../Collection.ts"
+import { checkpointOf, type Declaration, describedOf, describer, replay } from "./Checkpoint.ts"
 import { Journal, JournalFailed } from "./Journal.ts"
 import type { Memory, State } from "./State.ts"
-import { Table } from "./Table.ts"
+import { type Kept, Table } from "./Table.ts"
 
 export interface Restarted {
   readonly state: State
@@ -26,7 +28,7 @@ export const restart = Effect.fnUntraced(function* (options: {
 }): Effect.fn.Return<Restarted, JournalFailed, Journal> {
   const { at, catalog, epoch, memory } = options
   const journal = yield* Journal
-  const collections = [...catalog.declared.values()].map(({ collection }) => describedOf(collection))
+  const collections = [...catalog.declared.values()].map(declarationOf)
   const fresh = { epoch, collections }
   const kept = yield* journal.open(fresh)
   const state = yield* Effect.try({
@@ -42,11 +44,9 @@ export const restart = Effect.fnUntraced(function* (options: {
     )
   )
   state.describe = describer(collections)
-  const notes = fit(state, (name) => {
-    const found = declares(catalog, name)?.collection
-    return found === undefined ? undefined : { ...found, name }
-  })
-  if (JSON.stringify(kept.collections) !== JSON.stringify(collections))
+  const notes = fit(state, catalog, changedShapes(kept.collections, collections))
+  // Also where only what the journal holds was otherwise: it would be said, and done, at every start.
+  if (notes.length > 0 || JSON.stringify(kept.collections) !== JSON.stringify(collections))
     yield* journal.replace({ collections, pieces: [...checkpointOf(state)] })
   for (const note of notes) yield* Effect.logWarning(note)
   if (state.revision > 0) {
@@ -74,40 +74,100 @@ const stale = (state: State): ReadonlyMap<string, Delta> =>
       ])
   )
 
+/** A collection as the journal keeps it, with what tells whether the rows kept fit the config of another day. */
+const declarationOf = ({ collection, family, row }: Declared): Declaration => ({
+  ...describedOf(collection),
+  ...(family ? { family } : {}),
+  shape: createHash("sha1")
+    .update(JSON.stringify(Schema.toJsonSchemaDocument(Schema.toType(row))))
+    .digest("base64url")
+})
+
+const changedShapes = (
+  before: ReadonlyArray<Declaration>,
+  now: ReadonlyArray<Declaration>
+): ReadonlySet<string> => {
+  const shapes = new Map(before.map(({ name, shape }) => [name, shape]))
+  return new Set(now.filter(({ name, shape }) => shapes.get(name) !== shape).map(({ name }) => name))
+}
+
 /** What the config declares otherwise now. Whoever stands at the newest revision, too, has to be told it whole. */
-const fit = (state: State, declared: (name: string) => Collection | undefined): ReadonlyArray<string> => {
+const fit = (
+  state: State,
+  catalog: Catalog["Service"],
+  otherShapes: ReadonlySet<string>
+): ReadonlyArray<string> => {
   const notes: Array<string> = []
   const floor = state.revision + 1
+  const forget = (name: string, why: string) => {
+    state.tables.delete(name)
+    state.floor = floor
+    notes.push(`${name} ${why}`)
+  }
   for (const [name, table] of state.tables) {
-    const now = declared(name)
+    const declared = declares(catalog, name)
     const before = table.collection
-    if (now !== undefined && JSON.stringify(describedOf(now)) === JSON.stringify(describedOf(before)))
+    if (declared === undefined) {
+      forget(name, "is no longer in the config: its rows are forgotten")
       continue
-    if (now === undefined || now.key !== before.key || now.kind !== before.kind) {
-      state.tables.delete(name)
-      state.floor = floor
-      notes.push(
-        now === undefined
-          ? `${name} is no longer in the config: its rows are forgotten`
-          : `${name} has another key or kind than in the last run: its rows are read anew`
-      )
-    } else {
-      state.tables.set(name, refitted(table, now, floor))
-      notes.push(`${name} has other fields than in the last run: readers get it whole`)
     }
+    const now = { ...declared.collection, name }
+    if (now.key !== before.key || now.kind !== before.kind) {
+      forget(name, "has another key or kind than in the last run: its rows are read anew")
+      continue
+    }
+    const isOtherwise = otherShapes.has(declared.name)
+    if (!isOtherwise && JSON.stringify(describedOf(now)) === JSON.stringify(describedOf(before))) continue
+    const fits = isOtherwise ? fitting(declared) : () => true
+    const { misfits, table: fitted } = refitted(table, now, floor, fits)
+    state.tables.set(name, fitted)
+    if (misfits > 0) notes.push(`${name}: ${misfits} rows do not fit its schema any more, and are read anew`)
+    else if (fitted.floor === floor)
+      notes.push(`${name} has lost fields since the last run: readers get it whole`)
+  }
+  // In the order of the config's: what is derived from what is forgotten here is forgotten, too.
+  for (const { inputs, name } of catalog.declared.values()) {
+    const lost = [...inputs.values()].find((input) => !state.tables.has(input))
+    if (lost !== undefined && state.tables.has(name))
+      forget(name, `is derived from ${lost}, which is read anew: so are its rows`)
   }
   return notes
 }
 
-const refitted = (table: Table, collection: Collection, floor: number): Table => {
-  const { asOf, health, healthRev, minTombstones, rev } = table
-  const fitted = new Table(collection, floor, minTombstones)
-  Object.assign(fitted, { asOf, health, healthRev, rev })
+/** Whether every value that a row has is one of its field today; a field that it lacks comes with the next poll. */
+const fitting = ({ row }: Declared): ((kept: Row) => boolean) => {
+  const fields = Object.entries(row.fields).map(
+    ([name, schema]) => [name, Schema.is(Schema.toType(schema as Schema.ConstraintDecoder<unknown>))] as const
+  )
+  return (kept) => fields.every(([name, is]) => field(kept, name) === undefined || is(kept[name]))
+}
+
+/** With the fields of today; those that are new have no value yet, and nobody has to be told. */
+const refitted = (
+  table: Table,
+  collection: Collection,
+  floor: number,
+  fits: (row: Row) => boolean
+): { readonly table: Table; readonly misfits: number } => {
+  const columns = new Map(table.collection.fields.map((name, column) => [name, column]))
   const known = new Set(collection.fields)
+  const rows: Array<Kept> = []
+  let misfits = 0
   for (const kept of table.kept()) {
     const row = Object.fromEntries(Object.entries(kept.row).filter(([name]) => known.has(name)))
-    fitted.restore({ ...kept, row, fieldRevs: collection.fields.map(() => kept.rev) })
+    if (kept.gone === 0 && !fits(row)) misfits++
+    else
+      rows.push({
+        ...kept,
+        row,
+        fieldRevs: collection.fields.map((name) => kept.fieldRevs[columns.get(name) ?? -1] ?? kept.born)
+      })
   }
+  const isWhole = misfits === 0 && table.collection.fields.every((name) => known.has(name))
+  const fitted = new Table(collection, isWhole ? table.floor : floor, table.minTombstones)
+  const { asOf, health, healthRev, rev } = table
+  Object.assign(fitted, { asOf, health, healthRev, rev })
+  for (const row of rows) fitted.restore(row)
   fitted.restored()
-  return fitted
+  return { table: fitted, misfits }
 }

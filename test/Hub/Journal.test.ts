@@ -1,9 +1,18 @@
 /** What every journal promises, and what SQLite says of files that are not as they should be. */
 import { spawnSync } from "node:child_process"
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
+import { Worker } from "node:worker_threads"
 
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger } from "effect"
@@ -167,6 +176,22 @@ describe("a file that is not as it should be", () => {
     assert.strictEqual(trouble, "corrupt")
   })
 
+  it("moved away without its log: corrupt, and the log is left as it is", () => {
+    const file = newFile()
+    const database = new Database(file, fresh)
+    database.append([entry(1)])
+    const killed = join(file, "../killed.sqlite")
+    copyFileSync(`${file}-wal`, `${killed}-wal`)
+    database.close()
+    const log = readFileSync(`${killed}-wal`)
+    assert.strictEqual(
+      troubleOf(() => new Database(killed, fresh)),
+      "corrupt"
+    )
+    assert.isTrue(readFileSync(`${killed}-wal`).equals(log))
+    assert.isFalse(existsSync(killed))
+  })
+
   it("where no file can be: failed", () => {
     const file = join(folder, "a-file")
     writeFileSync(file, "")
@@ -205,6 +230,28 @@ describe("a file that is not as it should be", () => {
     }
   )
 
+  it.skipIf(!mounted)(
+    "a disk that is full when a checkpoint is made: another is made when there is room (skipped where nothing may be mounted)",
+    () => {
+      const resize = (size: string) => spawnSync("mount", ["-o", `remount,size=${size}`, small])
+      resize("14m")
+      const file = join(small, "checkpoint.sqlite")
+      const database = new Database(file, fresh)
+      const troubles: Array<string> = []
+      for (let revision = 1; troubles.length === 0 && revision < 400; revision++) {
+        grow(database, revision, revision, 90)
+        if (database.wantsCheckpoint) troubles.push(troubleOf(() => exhaust(database.checkpoint())))
+        if (troubles[0] === "none") troubles.length = 0
+      }
+      assert.deepStrictEqual(troubles, ["full"])
+      resize("64m")
+      exhaust(database.checkpoint())
+      assert.lengthOf(database.load().entries, 0)
+      database.close()
+      rmSync(file)
+    }
+  )
+
   it.skipIf(!mounted)("a disk that is read-only (skipped where nothing may be mounted)", () => {
     const file = join(small, "read-only.sqlite")
     new Database(file, fresh).close()
@@ -236,6 +283,7 @@ const failing = (after: number) => {
         ? Effect.fail(new JournalFailed({ file: "f", trouble: "full", detail: "no space" }))
         : Effect.void,
     replace: () => Effect.void,
+    lost: Effect.never,
     outlives: () => true,
     file: "f"
   })
@@ -265,14 +313,40 @@ describe("a journal that the daemon can do without", () => {
   })
 })
 
+const exhaust = (steps: Generator<void>) => {
+  while (steps.next().done !== true) {
+    // to the end
+  }
+}
+
 /** Commits to one collection until the log is long. */
-const grow = (database: Database, from: number, to: number) => {
+const grow = (database: Database, from: number, to: number, rows = 50) => {
   for (let revision = from; revision <= to; revision++) {
-    const row = { id: `k${revision % 50}`, rate: "x".repeat(50_000) }
+    const row = { id: `k${revision % rows}`, rate: "x".repeat(50_000) }
     const text = JSON.stringify({ at: revision, collections: { rates: { put: { [row.id]: row } } } })
     database.append([{ revision, text }])
   }
 }
+
+describe("a thread that dies", () => {
+  it("is told at once, though nobody asks anything of it, and what is asked then fails", async () => {
+    let thread: Worker | undefined
+    const found = (worker: Worker) => (thread = worker)
+    const { postMessage } = Worker.prototype
+    Worker.prototype.postMessage = function (this: Worker, ...asked) {
+      found(this)
+      postMessage.apply(this, asked)
+    }
+    const [lost, append] = await Effect.gen(function* () {
+      const journal = yield* Journal
+      yield* journal.open(fresh)
+      yield* Effect.promise(() => thread!.terminate())
+      return [yield* Effect.flip(journal.lost), yield* Effect.flip(journal.append(entry(1)))] as const
+    }).pipe(Effect.provide(layerSqlite(newFile())), Effect.provide(quiet), Effect.runPromise)
+    Object.assign(Worker.prototype, { postMessage })
+    for (const { message } of [lost, append]) assert.include(message, "its thread has ended")
+  })
+})
 
 describe("a checkpoint of SQLite", () => {
   it("is wanted when the log is longer than it, and made between appends", () => {
@@ -305,9 +379,7 @@ describe("a checkpoint of SQLite", () => {
     const { entries, pieces } = again.load()
     assert.lengthOf(entries, 100)
     assert.deepStrictEqual(pieces, [])
-    for (const _ of again.checkpoint()) {
-      // to the end
-    }
+    exhaust(again.checkpoint())
     assert.lengthOf(again.load().entries, 0)
     again.close()
     assert.isTrue(existsSync(file))

@@ -3,7 +3,7 @@
  * drop and come back, while commits of every kind come in. After every step the oracle looks at all of them.
  */
 import { assert, describe as group, it } from "@effect/vitest"
-import { Clock, Effect, Fiber, Layer } from "effect"
+import { Clock, Effect, Fiber, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
 
 import { Catalog, type Declared } from "../../src/Catalog.ts"
@@ -19,7 +19,13 @@ import { describe, Dice, Ledger, World } from "./World.ts"
 const declared = new Map(
   ["pools", "rates", "order"].map((name) => [
     name,
-    { name, family: name === "order", collection: describe(name) } as unknown as Declared
+    {
+      name,
+      family: name === "order",
+      collection: describe(name),
+      row: Schema.Struct({}),
+      inputs: new Map()
+    } as unknown as Declared
   ])
 )
 

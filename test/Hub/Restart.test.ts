@@ -196,6 +196,115 @@ describe("a config that is another one", () => {
     })
   })
 
+  for (const [what, options] of [
+    ["one field more", { row: Schema.Struct({ ...Pool.fields, apr: Schema.optionalKey(Schema.Finite) }) }],
+    [
+      "fields in another order",
+      { row: Schema.Struct({ rate: Schema.Finite, type: Schema.String, id: Schema.String }) }
+    ],
+    ["more fixed fields", { fixed: ["type", "id"] }]
+  ] as const)
+    it.effect(`with ${what}: nobody is told anything but what changes`, () => {
+      const { run, state } = world()
+      return Effect.gen(function* () {
+        state.rows = ["a", "b", "c"].map((id) => ({ id, type: "x", rate: 1 }))
+        const client = yield* run(reading(["pools"]))
+        state.rows = ["a", "b", "c"].map((id) => ({ id, type: "x", rate: id === "b" ? 2 : 1, apr: 7 }))
+        yield* run(
+          Effect.gen(function* () {
+            yield* back(client, ["pools"])
+            yield* agree(client, ["pools"])
+            for (const { collections = {}, type } of client.messages) {
+              assert.strictEqual(type, "change")
+              assert.notProperty(collections["pools"] ?? {}, "rows")
+            }
+            assert.strictEqual(client.rows.get("pools")!.get("b")!.get("rate"), 2)
+          }),
+          changed(options as never)
+        )
+      })
+    })
+
+  it.effect(
+    "with a stricter row: those kept that do not fit are read anew, and nobody derives from them",
+    () => {
+      const { run, state } = world()
+      const row = Schema.Struct({ id: Schema.String, type: Schema.String, rate: Schema.String })
+      const strict = polled({ ...pools.options, row } as never)
+      const loud = derived({
+        from: { pools: strict },
+        key: "id",
+        row: Schema.Struct({ id: Schema.String, rate: Schema.String }),
+        rows: ({ pools }) =>
+          [...(pools as Iterable<readonly [string, { readonly rate: string }]>)].map(([key, { rate }]) => ({
+            key,
+            row: { id: key, rate: rate.toUpperCase() }
+          }))
+      })
+      return Effect.gen(function* () {
+        state.rows = Array.from({ length: 20 }, (_, i) => ({ id: `k${i}`, type: "x", rate: 1 }))
+        const client = yield* run(reading(["pools"]))
+        // The upstream has moved, too, but for one row.
+        state.rows = Array.from({ length: 20 }, (_, i) => ({
+          id: `k${i}`,
+          type: "x",
+          rate: i === 0 ? 1 : ("1.5x" as never)
+        }))
+        yield* run(
+          Effect.gen(function* () {
+            const { look } = yield* Hub
+            assert.strictEqual(look("loud").health.state, "live")
+            assert.strictEqual(look("loud").rows, 19)
+            assert.isUndefined(look("pools").row("k0"))
+            yield* back(client, ["pools"])
+            yield* agree(client, ["pools"])
+          }),
+          defineConfig({ collections: { pools: strict, loud } } as never) as never
+        )
+      })
+    }
+  )
+
+  it.effect("with another key: what is derived from it has no rows either until there are new ones", () => {
+    const { run, state } = world()
+    return Effect.gen(function* () {
+      yield* run(reading(["pools", "doubles"]))
+      state.down = true
+      const other = polled({ ...pools.options, key: "type" })
+      const twice = derived({ ...doubles.options, from: { pools: other } } as never)
+      yield* run(
+        Effect.gen(function* () {
+          const { look } = yield* Hub
+          for (const name of ["pools", "doubles"])
+            assert.deepStrictEqual([look(name).rows, look(name).health.state], [0, "loading"])
+        }),
+        defineConfig({ collections: { pools: other, doubles: twice } } as never) as never
+      )
+    })
+  })
+
+  it.effect(
+    "with a single collection where a family was: its members are forgotten, and that is said once",
+    () => {
+      const { run } = world()
+      const said: Array<string> = []
+      const log = Logger.layer([Logger.make(({ message }) => void said.push(String(message)))])
+      const single = polled({
+        ...order.options,
+        source: source({ url: "http://up/orders/1", every: "1 second" })
+      })
+      return Effect.gen(function* () {
+        yield* run(reading(["order:1"]))
+        for (let i = 0; i < 3; i++)
+          yield* run(reading(["order"]), defineConfig({ collections: { order: single } } as never) as never)
+        assert.strictEqual(
+          said.filter((text) => text.includes("order:1 is no longer in the config")).length,
+          1
+        )
+      }).pipe(Effect.provide(log))
+    }
+  )
+
   it.effect("without a collection, and with it again", () => {
     const { run } = world()
     return Effect.gen(function* () {

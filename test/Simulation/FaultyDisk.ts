@@ -69,6 +69,7 @@ export class FaultyDisk {
         Effect.sync(() => {
           this.kept = { epoch: this.kept!.epoch, collections, pieces, entries: [] }
         }),
+      lost: Effect.never,
       outlives: () => true,
       file: "the simulated disk"
     })

@@ -8,7 +8,7 @@ import { existsSync, mkdirSync } from "node:fs"
 import { dirname } from "node:path"
 import { DatabaseSync, type StatementSync } from "node:sqlite"
 
-import { checkpointOf, type Described, replay } from "../Checkpoint.ts"
+import { checkpointOf, type Declaration, replay } from "../Checkpoint.ts"
 import type { Entry, Kept } from "../Journal.ts"
 import { defaultMemory, type Memory } from "../State.ts"
 import { DatabaseMistake, mistakeOf, openMistakeOf } from "./Mistake.ts"
@@ -24,7 +24,7 @@ export class Database {
   private readonly insert: StatementSync
   private readonly memory: Memory
   private readonly epoch: string
-  private collections: ReadonlyArray<Described>
+  private collections: ReadonlyArray<Declaration>
   private generation: number
   private newest = 0
   private logLength: number
@@ -36,6 +36,9 @@ export class Database {
   constructor(file: string, fresh: Pick<Kept, "epoch" | "collections">, memory: Memory = defaultMemory) {
     this.memory = memory
     const isNew = !existsSync(file)
+    // SQLite would throw it away, and with it commits that belong to a file which was moved.
+    if (isNew && existsSync(`${file}-wal`))
+      throw new DatabaseMistake("corrupt", "its log, with -wal at the end, is there without it")
     try {
       mkdirSync(dirname(file), { recursive: true })
       this.db = new DatabaseSync(file, { timeout: 0 })
@@ -56,10 +59,9 @@ export class Database {
         generation: number
       }
       this.epoch = hub.epoch
-      this.collections = JSON.parse(hub.collections) as ReadonlyArray<Described>
+      this.collections = JSON.parse(hub.collections) as ReadonlyArray<Declaration>
       this.generation = hub.generation
-      // Of a checkpoint that was not finished.
-      this.db.prepare("DELETE FROM checkpoint WHERE generation <> ?").run(this.generation)
+      this.discard()
       this.insert = this.db.prepare("INSERT INTO log (revision, text) VALUES (?, ?)")
       this.logLength = this.sum("log")
       this.checkpointLength = this.sum("checkpoint")
@@ -83,6 +85,8 @@ export class Database {
   }
 
   private lay({ collections, epoch }: Pick<Kept, "epoch" | "collections">): void {
+    // Nothing is written where all is there: the disk may be full, and what it has can be served still.
+    if (this.isLaid()) return
     this.db.exec(`
       PRAGMA application_id = ${applicationId};
       PRAGMA user_version = ${layout};
@@ -97,6 +101,14 @@ export class Database {
     this.db
       .prepare("INSERT INTO hub SELECT ?, ?, 0 WHERE NOT EXISTS (SELECT 1 FROM hub)")
       .run(epoch, JSON.stringify(collections))
+  }
+
+  private isLaid(): boolean {
+    const { user_version } = this.db.prepare("PRAGMA user_version").get() as { user_version: number }
+    return (
+      user_version === layout &&
+      this.db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'hub'").get() !== undefined
+    )
   }
 
   private sum(table: "log" | "checkpoint"): number {
@@ -170,6 +182,7 @@ export class Database {
   /** Makes a checkpoint, pausing often: a step may be followed by appends. Throws a `DatabaseMistake`. */
   *checkpoint(): Generator<void> {
     try {
+      this.discard()
       const upTo = this.newest
       const state = yield* replay(this.load(), this.memory)
       const generation = this.generation + 1
@@ -183,7 +196,17 @@ export class Database {
     } catch (error) {
       // Tried again when as much has come again; the log is all there until then.
       this.failedAt = this.logLength
+      this.discard()
       throw mistakeOf(error)
+    }
+  }
+
+  /** What there is of a checkpoint that was not finished. It does no harm, so a disk that is full may keep it. */
+  private discard(): void {
+    try {
+      this.db.prepare("DELETE FROM checkpoint WHERE generation <> ?").run(this.generation)
+    } catch (error) {
+      if (mistakeOf(error).trouble !== "full") throw error
     }
   }
 

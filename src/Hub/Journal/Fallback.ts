@@ -16,9 +16,10 @@ export const layerFallback = Layer.effect(
       Effect.suspend(() => {
         failed = true
         return Metric.update(inMemory, 1).pipe(
-          Effect.andThen(Effect.logError(`${failure.message}; going on in memory only`))
+          Effect.andThen(Effect.logError(`${failure.message}; until then commits live in memory only`))
         )
       })
+    yield* journal.lost.pipe(Effect.catch(abandon), Effect.forkScoped)
     return Journal.of({
       open: (fresh) =>
         journal
@@ -30,6 +31,7 @@ export const layerFallback = Layer.effect(
         Effect.suspend(() => (failed ? Effect.void : journal.append(entry))).pipe(Effect.catch(abandon)),
       replace: (kept) =>
         Effect.suspend(() => (failed ? Effect.void : journal.replace(kept))).pipe(Effect.catch(abandon)),
+      lost: Effect.never,
       abandon,
       outlives: () => !failed && journal.outlives(),
       file: journal.file

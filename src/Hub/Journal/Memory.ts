@@ -38,6 +38,7 @@ export const layerMemory = (disk: Disk) =>
       Effect.sync(() => {
         disk.kept = { epoch: disk.kept!.epoch, ...kept, entries: [] }
       }),
+    lost: Effect.never,
     outlives: () => true,
     file: "memory"
   })

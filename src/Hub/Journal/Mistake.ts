@@ -20,18 +20,18 @@ const troubles: { readonly [code: number]: JournalTrouble } = {
   8: "read_only",
   11: "corrupt",
   13: "full",
-  14: "read_only",
   26: "foreign"
 }
 
 export const mistakeOf = (error: unknown): DatabaseMistake => {
   if (error instanceof DatabaseMistake) return error
+  if (error instanceof SyntaxError) return new DatabaseMistake("corrupt", error.message)
   const { code, errcode, message } = error as { code?: string; errcode?: number; message?: string }
   const trouble = code === "ENOSPC" ? "full" : code === "EACCES" || code === "EROFS" ? "read_only" : undefined
   return new DatabaseMistake(trouble ?? troubles[(errcode ?? 0) & 0xff] ?? "failed", String(message ?? error))
 }
 
-/** SQLite calls it an I/O error where the file may be read and its log not be written. */
+/** SQLite says only that it cannot, or that there was an I/O error, where the file or its log may not be written. */
 export const openMistakeOf = (file: string, error: unknown): DatabaseMistake => {
   const mistake = mistakeOf(error)
   if (mistake.trouble !== "failed") return mistake

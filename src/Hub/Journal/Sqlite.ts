@@ -1,10 +1,13 @@
 /** The journal in one SQLite file, written by a thread of its own: a first commit of 42,000 rows would hold the readers' loop for 80 ms. */
 import { Worker } from "node:worker_threads"
 
-import { Effect, Layer } from "effect"
+import { Deferred, Effect, Layer } from "effect"
 
 import { Journal, JournalFailed, type Kept } from "../Journal.ts"
+import { HubMemory } from "../Memory.ts"
 import type { Answer, Numbered, Request } from "./Thread.ts"
+
+const closeWithin = "5 seconds"
 
 /** `file`: where the journal is kept; its folder is made where there is none. */
 export const layerSqlite = (file: string) =>
@@ -14,9 +17,12 @@ export const layerSqlite = (file: string) =>
       const waiting = new Map<number, (answer: Answer) => void>()
       const context = yield* Effect.context<never>()
       let ids = 0
+      const lost = Deferred.makeUnsafe<never, JournalFailed>()
       let dead: string | undefined
 
-      const worker = new Worker(new URL("./Thread.ts", import.meta.url), { workerData: { file } })
+      const worker = new Worker(new URL("./Thread.ts", import.meta.url), {
+        workerData: { file, memory: yield* HubMemory }
+      })
       worker.on("message", (answer: Answer) => {
         if (answer.id === -1) {
           return void Effect.runForkWith(context)(
@@ -28,9 +34,11 @@ export const layerSqlite = (file: string) =>
         resume?.(answer)
       })
       const die = (detail: string) => {
-        dead = detail
-        for (const [id, resume] of waiting) resume({ id, mistake: failed(detail) })
+        // Its exit follows the error that is the reason.
+        dead ??= detail
+        for (const [id, resume] of waiting) resume({ id, mistake: failed(dead) })
         waiting.clear()
+        Deferred.doneUnsafe(lost, Effect.fail(new JournalFailed({ file, trouble: "failed", detail: dead })))
       }
       worker.on("error", (error) => die(String(error)))
       worker.on("exit", () => die("its thread has ended"))
@@ -52,13 +60,19 @@ export const layerSqlite = (file: string) =>
       yield* Effect.addFinalizer(() =>
         ask({ op: "close" }).pipe(
           Effect.catch((error) => Effect.logWarning(error.message)),
-          Effect.andThen(Effect.promise(() => worker.terminate()))
+          Effect.andThen(Effect.promise(() => worker.terminate())),
+          // A disk that hangs must not keep the process from ending: what was acknowledged is kept.
+          Effect.timeoutOrElse({
+            duration: closeWithin,
+            orElse: () => Effect.logWarning(`the journal ${file} is not closed, its disk does not answer`)
+          })
         )
       )
       return Journal.of({
         open: (fresh) => Effect.map(ask({ op: "open", ...fresh }), (kept) => kept!),
         append: (entry) => Effect.asVoid(ask({ op: "append", entry })),
         replace: (kept) => Effect.asVoid(ask({ op: "replace", ...kept })),
+        lost: Deferred.await(lost),
         outlives: () => true,
         file
       })

@@ -6,6 +6,7 @@ import { parentPort, workerData } from "node:worker_threads"
 
 import type { Entry, Kept } from "../Journal.ts"
 import { Database } from "./Database.ts"
+import type { Memory } from "../State.ts"
 import { type DatabaseMistake, mistakeOf } from "./Mistake.ts"
 
 export type Request =
@@ -24,7 +25,7 @@ export interface Answer {
 }
 
 const port = parentPort!
-const { file } = workerData as { readonly file: string }
+const { file, memory } = workerData as { readonly file: string; readonly memory: Memory }
 let database: Database | undefined
 let waiting: Array<{ readonly id: number; readonly entry: Entry }> = []
 let checkpoint: Generator<void> | undefined
@@ -68,7 +69,7 @@ const proceed = (): void => {
     else setImmediate(proceed)
   } catch (error) {
     checkpoint = undefined
-    // The log is all there still; the next append tries again, and says what is wrong if that goes on.
+    // The log is all there still, and grows until another is tried.
     port.postMessage({ id: -1, mistake: mistakeOf(error) } satisfies Answer)
   }
 }
@@ -78,7 +79,7 @@ port.on("message", (request: Numbered) => {
   switch (request.op) {
     case "open":
       return answer(id, () => {
-        database = new Database(file, request)
+        database = new Database(file, request, memory)
         return database.load()
       })
     case "append":
@@ -86,6 +87,7 @@ port.on("message", (request: Numbered) => {
       waiting.push({ id, entry: request.entry })
       return
     case "replace":
+      flush()
       return answer(id, () => {
         checkpoint = undefined
         database!.replace(request)
