@@ -13,13 +13,13 @@ import { loadCatalog } from "./Catalog/Load.ts"
 import { layerDaemon, layerJournal } from "./Daemon.ts"
 import { Hub } from "./Hub.ts"
 import { layerBanner } from "./Main/Banner.ts"
-import { layerDescriptors } from "./Main/Descriptors.ts"
 import { badSettings, cannotListen, fatal, teardown } from "./Main/Fatal.ts"
 import { layerLogs } from "./Main/Logs.ts"
+import { layerVitals } from "./Main/Vitals.ts"
 import { contradiction, Settings } from "./Settings.ts"
 
 const daemon = (file: string) =>
-  Layer.mergeAll(layerBanner, layerDescriptors).pipe(
+  Layer.mergeAll(layerBanner, layerVitals).pipe(
     Layer.provideMerge(layerDaemon),
     Layer.provide(NodeHttpClient.layerUndici),
     Layer.provide(layerJournal),

@@ -7,7 +7,7 @@ import { Context, Effect, Layer, Schema } from "effect"
 
 import type { Declaration } from "./Checkpoint.ts"
 
-export type JournalTrouble = "corrupt" | "foreign" | "locked" | "read_only" | "full" | "failed"
+export type JournalTrouble = "corrupt" | "foreign" | "locked" | "read_only" | "full" | "moved" | "failed"
 
 const meanings: { readonly [trouble in JournalTrouble]: string } = {
   corrupt:
@@ -16,7 +16,8 @@ const meanings: { readonly [trouble in JournalTrouble]: string } = {
   locked: "is in use by another process. Stop that one, or choose another folder with RATECAST_DATA",
   read_only: "cannot be written. Give this user the right to, or choose another folder with RATECAST_DATA",
   full: "cannot grow: the disk is full. What was acknowledged is kept; make room and start again",
-  failed: "cannot be used"
+  moved: "was moved or deleted while it was in use. Put it back, or start again to begin anew",
+  failed: "cannot be used. Choose another folder with RATECAST_DATA, or see what is wrong with this one"
 }
 
 /** The journal cannot be read or written. `file` is where it is kept. */

@@ -49,6 +49,7 @@ export const restart = Effect.fnUntraced(function* (options: {
   if (notes.length > 0 || JSON.stringify(kept.collections) !== JSON.stringify(collections))
     yield* journal.replace({ collections, pieces: [...checkpointOf(state)] })
   for (const note of notes) yield* Effect.logWarning(note)
+  if (state.revision === 0 && journal.outlives()) yield* Effect.logInfo(`begins anew in ${journal.file}`)
   if (state.revision > 0) {
     const rows = [...state.tables.values()].reduce((sum, { size }) => sum + size, 0)
     yield* Effect.logInfo(`goes on at revision ${state.revision}, with ${rows} rows`)

@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  renameSync,
   readFileSync,
   rmSync,
   writeFileSync
@@ -29,6 +30,7 @@ import { collections } from "./World.ts"
 const folder = mkdtempSync(join(tmpdir(), "ratecast-journal-"))
 afterAll(() => rmSync(folder, { recursive: true }))
 let files = 0
+const quiet = Logger.layer([])
 const newFile = () => join(folder, `${files++}`, "ratecast.sqlite")
 
 const fresh = { epoch: "first", collections: collections.map(describedOf) }
@@ -192,6 +194,62 @@ describe("a file that is not as it should be", () => {
     assert.isFalse(existsSync(killed))
   })
 
+  it("emptied beside its log: corrupt, and the log is left as it is", () => {
+    const file = newFile()
+    const database = new Database(file, fresh)
+    database.append([entry(1)])
+    const emptied = join(file, "../emptied.sqlite")
+    copyFileSync(`${file}-wal`, `${emptied}-wal`)
+    writeFileSync(emptied, "")
+    database.close()
+    assert.strictEqual(
+      troubleOf(() => new Database(emptied, fresh)),
+      "corrupt"
+    )
+    assert.isAbove(readFileSync(`${emptied}-wal`).length, 0)
+  })
+
+  it("with one letter of a checkpoint changed: corrupt", () => {
+    const file = newFile()
+    const database = new Database(file, fresh)
+    database.replace({ collections: [], pieces: ["one", "two"] })
+    database.close()
+    const other = new DatabaseSync(file)
+    other.exec("UPDATE checkpoint SET text = 'twO' WHERE part = 1")
+    other.close()
+    const again = new Database(file, fresh)
+    assert.strictEqual(
+      troubleOf(() => again.load()),
+      "corrupt"
+    )
+    again.close()
+  })
+
+  for (const [what, move] of [
+    ["deleted", (file: string) => rmSync(file)],
+    ["without its log", (file: string) => rmSync(`${file}-wal`)],
+    ["put another in its place", (file: string) => renameSync(file, `${file}.old`) ?? writeFileSync(file, "")]
+  ] as const)
+    it(`${what} while it is used: moved, before another commit is acknowledged`, async () => {
+      const file = newFile()
+      const failure = await Effect.gen(function* () {
+        const journal = yield* Journal
+        yield* journal.open(fresh)
+        yield* journal.append(entry(1))
+        move(file)
+        return yield* Effect.flip(journal.append(entry(2)))
+      }).pipe(Effect.provide(layerSqlite(file)), Effect.provide(quiet), Effect.runPromise)
+      assert.strictEqual(failure.trouble, "moved")
+      assert.include(failure.message, "was moved or deleted while it was in use")
+    })
+
+  it("in a folder that cannot be made: failed, at once", { timeout: 5_000 }, async () => {
+    const failure = await runOf(layerSqlite("/proc/nowhere/ratecast.sqlite"))(() => Effect.void).catch(
+      (error: unknown) => error
+    )
+    assert.include((failure as JournalFailed).message, "/proc/nowhere")
+  })
+
   it("where no file can be: failed", () => {
     const file = join(folder, "a-file")
     writeFileSync(file, "")
@@ -273,7 +331,6 @@ describe("a file that is not as it should be", () => {
   })
 })
 
-const quiet = Logger.layer([])
 const failing = (after: number) => {
   let appended = 0
   return Layer.succeed(Journal, {

@@ -4,9 +4,10 @@
  * Commits are appended to a log. When the log has grown longer than the checkpoint, a new checkpoint is made of the last
  * one and the log, in slices between which commits are appended as ever, and what it covers goes.
  */
-import { existsSync, mkdirSync } from "node:fs"
+import { existsSync, mkdirSync, statSync } from "node:fs"
 import { dirname } from "node:path"
 import { DatabaseSync, type StatementSync } from "node:sqlite"
+import { crc32 } from "node:zlib"
 
 import { checkpointOf, type Declaration, replay } from "../Checkpoint.ts"
 import type { Entry, Kept } from "../Journal.ts"
@@ -15,12 +16,21 @@ import { DatabaseMistake, mistakeOf, openMistakeOf } from "./Mistake.ts"
 
 /** "RTCS", so that nobody takes the file for another, nor we another's for ours. */
 const applicationId = 0x52544353
-const layout = 1
+const layout = 2
 /** A log of fewer characters than this is not worth a checkpoint. */
 const shortLog = 4 * 1024 * 1024
 
+/** Step by step: in a folder such as /proc, `mkdirSync` of all steps at once never returns (Node 24). */
+const makeFolder = (folder: string): void => {
+  if (existsSync(folder)) return
+  makeFolder(dirname(folder))
+  mkdirSync(folder)
+}
+
 export class Database {
   private readonly db: DatabaseSync
+  private readonly file: string
+  private readonly inode: number
   private readonly insert: StatementSync
   private readonly memory: Memory
   private readonly epoch: string
@@ -35,20 +45,21 @@ export class Database {
   /** Throws a `DatabaseMistake`. `fresh` is for a file that is new. */
   constructor(file: string, fresh: Pick<Kept, "epoch" | "collections">, memory: Memory = defaultMemory) {
     this.memory = memory
-    const isNew = !existsSync(file)
-    // SQLite would throw it away, and with it commits that belong to a file which was moved.
-    if (isNew && existsSync(`${file}-wal`))
-      throw new DatabaseMistake("corrupt", "its log, with -wal at the end, is there without it")
+    this.file = file
+    const size = statSync(file, { throwIfNoEntry: false })?.size
+    // SQLite would throw it away, and with it commits that belong to a file which was moved or emptied.
+    if ((size ?? 0) === 0 && (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0)
+      throw new DatabaseMistake("corrupt", `${file}-wal, its log, is there without it`)
     try {
-      mkdirSync(dirname(file), { recursive: true })
+      makeFolder(dirname(file))
       this.db = new DatabaseSync(file, { timeout: 0 })
     } catch (error) {
-      throw mistakeOf(error)
+      throw openMistakeOf(file, error)
     }
     try {
       // One process at a time, for good. First of all, so that the index of the log needs no shared memory.
       this.db.exec("PRAGMA locking_mode = EXCLUSIVE")
-      if (!isNew) this.recognise()
+      if (size !== undefined) this.recognise()
       this.db.exec("PRAGMA journal_mode = WAL")
       // A death of the process loses nothing; the tail that a power cut may lose is noticed by the tips.
       this.db.exec("PRAGMA synchronous = NORMAL")
@@ -62,6 +73,7 @@ export class Database {
       this.collections = JSON.parse(hub.collections) as ReadonlyArray<Declaration>
       this.generation = hub.generation
       this.discard()
+      this.inode = statSync(file).ino
       this.insert = this.db.prepare("INSERT INTO log (revision, text) VALUES (?, ?)")
       this.logLength = this.sum("log")
       this.checkpointLength = this.sum("checkpoint")
@@ -80,8 +92,8 @@ export class Database {
     // A run that was killed before its first transaction leaves an empty file.
     if (application_id === 0 && tables === 0) return
     if (application_id !== applicationId) throw new DatabaseMistake("foreign", "another application's file")
-    if (user_version > layout)
-      throw new DatabaseMistake("foreign", `written by a newer Ratecast, layout ${user_version}`)
+    if (user_version !== layout)
+      throw new DatabaseMistake("foreign", `written by another version of Ratecast, layout ${user_version}`)
   }
 
   private lay({ collections, epoch }: Pick<Kept, "epoch" | "collections">): void {
@@ -95,7 +107,8 @@ export class Database {
       ) STRICT;
       CREATE TABLE IF NOT EXISTS log (revision INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
       CREATE TABLE IF NOT EXISTS checkpoint (
-        generation INTEGER NOT NULL, part INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (generation, part)
+        generation INTEGER NOT NULL, part INTEGER NOT NULL, crc INTEGER NOT NULL, text TEXT NOT NULL,
+        PRIMARY KEY (generation, part)
       ) STRICT, WITHOUT ROWID;
     `)
     this.db
@@ -134,8 +147,11 @@ export class Database {
   load(): Kept {
     try {
       const pieces = this.db
-        .prepare("SELECT text FROM checkpoint WHERE generation = ? ORDER BY part")
-        .all(this.generation) as unknown as ReadonlyArray<{ readonly text: string }>
+        .prepare("SELECT crc, text FROM checkpoint WHERE generation = ? ORDER BY part")
+        .all(this.generation) as unknown as ReadonlyArray<{ readonly crc: number; readonly text: string }>
+      // A log that was changed shows in the tips; a checkpoint has nothing else to show it.
+      if (pieces.some(({ crc, text }) => crc32(text) !== crc))
+        throw new DatabaseMistake("corrupt", "a piece of its checkpoint is not as it was written")
       const entries = this.db
         .prepare("SELECT revision, text FROM log ORDER BY revision")
         .all() as unknown as ReadonlyArray<Entry>
@@ -144,6 +160,18 @@ export class Database {
       return { epoch, collections, pieces: pieces.map(({ text }) => text), entries }
     } catch (error) {
       throw mistakeOf(error)
+    }
+  }
+
+  /** Throws a `DatabaseMistake` where what is written goes into a file that nobody will find again. */
+  checkPlace(): void {
+    for (const [file, inode] of [
+      [this.file, this.inode],
+      [`${this.file}-wal`, undefined]
+    ] as const) {
+      const found = statSync(file, { throwIfNoEntry: false })?.ino
+      if (found === undefined || (inode !== undefined && found !== inode))
+        throw new DatabaseMistake("moved", `${file} is another file, or none`)
     }
   }
 
@@ -211,9 +239,9 @@ export class Database {
   }
 
   private write(generation: number, from: number, pieces: ReadonlyArray<string>): void {
-    const insert = this.db.prepare("INSERT INTO checkpoint (generation, part, text) VALUES (?, ?, ?)")
+    const insert = this.db.prepare("INSERT INTO checkpoint (generation, part, crc, text) VALUES (?, ?, ?, ?)")
     let part = from
-    for (const piece of pieces) insert.run(generation, part++, piece)
+    for (const piece of pieces) insert.run(generation, part++, crc32(piece), piece)
   }
 
   private adopt(upTo: number): void {

@@ -1,5 +1,5 @@
 /** What may be wrong with the journal's file, in the words of the port. */
-import { accessSync, constants } from "node:fs"
+import { accessSync, constants, existsSync } from "node:fs"
 import { dirname } from "node:path"
 
 import type { JournalTrouble } from "../Journal.ts"
@@ -31,15 +31,16 @@ export const mistakeOf = (error: unknown): DatabaseMistake => {
   return new DatabaseMistake(trouble ?? troubles[(errcode ?? 0) & 0xff] ?? "failed", String(message ?? error))
 }
 
-/** SQLite says only that it cannot, or that there was an I/O error, where the file or its log may not be written. */
+/** SQLite says only that it cannot, or that there was an I/O error, and not of which of the files. */
 export const openMistakeOf = (file: string, error: unknown): DatabaseMistake => {
   const mistake = mistakeOf(error)
-  if (mistake.trouble !== "failed") return mistake
-  try {
-    accessSync(dirname(file), constants.W_OK)
-    accessSync(file, constants.W_OK)
-    return mistake
-  } catch (denied) {
-    return mistakeOf(denied)
+  if (mistake.trouble !== "failed" && mistake.trouble !== "read_only") return mistake
+  for (const each of [dirname(file), file, `${file}-wal`]) {
+    try {
+      if (existsSync(each)) accessSync(each, constants.W_OK | constants.R_OK)
+    } catch (denied) {
+      return mistakeOf(denied)
+    }
   }
+  return mistake
 }

@@ -47,6 +47,7 @@ const flush = (): void => {
   const mistakes: Array<DatabaseMistake> = []
   try {
     database!.append(appends.map(({ entry }) => entry))
+    database!.checkPlace()
   } catch (error) {
     mistakes.push(mistakeOf(error))
   }

@@ -20,6 +20,7 @@ it.skipIf(process.platform !== "linux")(
         return Number(new RegExp(`^${name} (\\d+)`, "m").exec(text)?.[1])
       }
       assert.strictEqual(await metric("process_max_fds"), 120)
+      assert.isAbove(await metric("process_resident_memory_bytes"), 50_000_000)
       const before = await metric("process_open_fds")
       assert.isAbove(before, 3)
       assert.notInclude(run.out, "file descriptors are open")

@@ -1,6 +1,7 @@
 /**
- * File descriptors: one for each connection. When they run out the kernel's connections are taken and closed at once, and
- * neither Node nor the client is told why (libuv does so on EMFILE), so it has to be said here, and before.
+ * What the process takes of the machine: memory, and file descriptors, one for each connection. When those run out the
+ * kernel's connections are taken and closed at once, and neither Node nor the client is told why (libuv does so on
+ * EMFILE), so it has to be said here, and before.
  */
 import { readdir, readFile } from "node:fs/promises"
 
@@ -8,6 +9,8 @@ import { Effect, Layer, Metric, Schedule } from "effect"
 
 const open = Metric.gauge("process_open_fds", { description: "Open file descriptors" })
 const most = Metric.gauge("process_max_fds", { description: "Most file descriptors that may be open" })
+
+const resident = Metric.gauge("process_resident_memory_bytes", { description: "Resident memory, bytes" })
 
 const every = "5 seconds"
 /** Shares of the limit: from here on it is said, and below that it may be said again. */
@@ -28,13 +31,14 @@ const opened = (limit: number) =>
     )
   )
 
-export const layerDescriptors = Layer.effectDiscard(
+export const layerVitals = Layer.effectDiscard(
   Effect.gen(function* () {
     const limit = yield* limits
-    if (limit === Infinity) return
-    yield* Metric.update(most, limit)
+    if (limit !== Infinity) yield* Metric.update(most, limit)
     let warned = false
     const look = Effect.gen(function* () {
+      yield* Metric.update(resident, process.memoryUsage.rss())
+      if (limit === Infinity) return
       const now = yield* opened(limit)
       yield* Metric.update(open, now)
       if (now < low * limit) warned = false
