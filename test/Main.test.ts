@@ -117,6 +117,15 @@ describe("ratecast serve", () => {
     assert.notInclude(run.err, "    at ")
   })
 
+  it("says what stops it as a line of JSON where logs are JSON", async () => {
+    const env = { PORT: "http", LOG_FORMAT: "json" }
+    const run = ratecast(["serve", "--config", configFile("good.config.ts", 'key: "id"')], env)
+    assert.strictEqual(await run.exit, 1)
+    const line = JSON.parse(run.err) as { readonly level: string; readonly message: string }
+    assert.strictEqual(line.level, "FATAL")
+    assert.include(line.message, "PORT")
+  })
+
   it("wants both halves of a TLS pair", async () => {
     const env = {
       PORT: String(await freePort()),

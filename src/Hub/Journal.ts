@@ -7,12 +7,22 @@ import { Context, Effect, Layer, Schema } from "effect"
 
 import type { Declaration } from "./Checkpoint.ts"
 
-export type JournalTrouble = "corrupt" | "foreign" | "locked" | "read_only" | "full" | "moved" | "failed"
+export type JournalTrouble =
+  | "corrupt"
+  | "foreign"
+  | "version"
+  | "locked"
+  | "read_only"
+  | "full"
+  | "moved"
+  | "failed"
 
 const meanings: { readonly [trouble in JournalTrouble]: string } = {
   corrupt:
     "is damaged; it is left as it is. Move it and what has its name with -wal at the end away together to begin anew, or put both back from a copy",
   foreign: "is not a Ratecast journal; it is left as it is. Choose another folder with RATECAST_DATA",
+  version:
+    "was written by another version of Ratecast; it is left as it is. Run that one, or move it away to begin anew",
   locked: "is in use by another process. Stop that one, or choose another folder with RATECAST_DATA",
   read_only: "cannot be written. Give this user the right to, or choose another folder with RATECAST_DATA",
   full: "cannot grow: the disk is full. What was acknowledged is kept; make room and start again",

@@ -1,5 +1,17 @@
-/** What stops the start, said to a person: the message alone, on stderr, and exit code 1. */
-import { Cause, type Config, Console, Data, Effect, Exit, Runtime, Schema, SchemaIssue } from "effect"
+/** What stops the start, said to a person: the message alone, on stderr, and exit code 1. As JSON where that is asked for. */
+import {
+  Cause,
+  Config,
+  Console,
+  Data,
+  DateTime,
+  Effect,
+  Exit,
+  Option,
+  Runtime,
+  Schema,
+  SchemaIssue
+} from "effect"
 import type { ServeError } from "effect/http/HttpServerError"
 
 import type { Settings } from "../Settings.ts"
@@ -9,8 +21,17 @@ class Stopped extends Data.Error<{}> {
   override readonly [Runtime.errorExitCode] = 1
 }
 
-export const fatal = (message: string): Effect.Effect<never, Stopped> =>
-  Console.error(message).pipe(Effect.andThen(Effect.fail(new Stopped())))
+/** Read by itself: it may be the settings that are wrong. */
+const asJson = Config.option(Config.String("LOG_FORMAT")).pipe(
+  Effect.map(Option.contains("json")),
+  Effect.orElseSucceed(() => false)
+)
+
+export const fatal = Effect.fnUntraced(function* (message: string): Effect.fn.Return<never, Stopped> {
+  const timestamp = DateTime.formatIso(yield* DateTime.now)
+  yield* Console.error((yield* asJson) ? JSON.stringify({ message, level: "FATAL", timestamp }) : message)
+  return yield* new Stopped()
+})
 
 export const cannotListen = (error: ServeError, { host, port }: Settings["Service"]): string => {
   const cause = error.cause as NodeJS.ErrnoException & { readonly port?: number }

@@ -133,6 +133,57 @@ describe("it does not happen that", () => {
     )
   })
 
+  for (const [what, since] of [
+    ["an id that nobody gave", "no-such-id"],
+    ["an id of another hub", "zzz-17-9f1c2a7b8d3e"],
+    ["an id that is yet to come", undefined]
+  ] as const)
+    it.effect(`a client that asks with ${what} is never caught up, and not told`, () => {
+      const shop = new Shop("a")
+      return shop.run(
+        Effect.gen(function* () {
+          const { epoch } = yield* Hub
+          yield* shop.change(1, ["a"])
+          const client = yield* come(since ?? `${epoch}-999-9f1c2a7b8d3e`)
+          assert.deepStrictEqual(client.reasons, ["epoch"])
+          yield* shop.change(2, ["a"])
+          yield* settle
+          assert.isTrue(shop.isHeldBy(client))
+        })
+      )
+    })
+
+  it.effect("a client does not know what id to send at first, and misses what comes meanwhile", () => {
+    const shop = new Shop("a")
+    return shop.run(
+      Effect.gen(function* () {
+        const coming = yield* Effect.forkChild(come())
+        yield* shop.change(1, ["a"])
+        const client = yield* Fiber.join(coming)
+        yield* settle
+        assert.deepStrictEqual(client.reasons, ["initial"])
+        assert.isTrue(shop.isHeldBy(client))
+      })
+    )
+  })
+
+  it.effect("recovery works once, and not again", () => {
+    const shop = new Shop("a")
+    return shop.run(
+      Effect.gen(function* () {
+        const client = yield* come()
+        for (let time = 1; time <= 50; time++) {
+          client.drop()
+          yield* shop.change(time, ["a"])
+          yield* advance("7 seconds")
+          yield* back(client)
+          assert.isTrue(shop.isHeldBy(client), `the ${time}th time`)
+        }
+        assert.deepStrictEqual(client.reasons, ["initial"])
+      })
+    )
+  })
+
   it.effect("a page that is loaded again gets everything that ever happened once more", () => {
     const shop = new Shop(...ids(20))
     return shop.run(

@@ -54,6 +54,42 @@ describe("it does not happen that", () => {
     }
   })
 
+  it("a write that has to wait is taken for a client that left, and the stream ends in the middle", async () => {
+    // More than the kernel keeps for a connection, so that every write of it has to wait.
+    const rows = numbers(40).map((n) => ({ id: `big${n}`, text: "y".repeat(300_000) }))
+    await market.commit("wide", rows)
+    const client = new SlowLine(market.port, "collections=wide")
+    client.slow(true)
+    await sleep(500)
+    client.slow(false)
+    await until("all of it", () => client.rows.get("wide")?.size === rows.length, 15_000)
+    assert.deepStrictEqual(heldRows(client, "wide"), textOf(byId(rows)))
+    await market.commit("wide", wide(1))
+    await until("what comes next", () => client.rows.get("wide")?.size === 2, 15_000)
+    assert.deepStrictEqual(client.reasons, ["initial"])
+    client.close()
+  })
+
+  it("a client that is late has to take every message, though it cares for the newest alone", async () => {
+    const client = new SlowLine(market.port, "collections=wide")
+    await market.commit("wide", wide(0))
+    await until("a first message", () => client.cursor !== undefined)
+    client.slow(true)
+    let step = 0
+    for (const _ of numbers(60)) await market.commit("wide", wide(++step))
+    client.messages.length = 0
+    client.slow(false)
+    await until(
+      "the newest",
+      () => client.rows.get("wide")?.get("step")?.get("text") === String(step),
+      15_000
+    )
+    assert.isBelow(client.messages.length, step / 2)
+    const commits = client.messages.map((message) => Number(message["commits"] ?? 0))
+    assert.isAbove(Math.max(...commits), 10, "and it is told how many it has passed over")
+    client.close()
+  })
+
   it("a stream whose request had a body is never noticed to be closed", async () => {
     for (const body of ["", "hello", "x".repeat(50_000)]) {
       const wires = await Promise.all(

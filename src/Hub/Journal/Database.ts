@@ -93,7 +93,7 @@ export class Database {
     if (application_id === 0 && tables === 0) return
     if (application_id !== applicationId) throw new DatabaseMistake("foreign", "another application's file")
     if (user_version !== layout)
-      throw new DatabaseMistake("foreign", `written by another version of Ratecast, layout ${user_version}`)
+      throw new DatabaseMistake("version", `layout ${user_version}, and this is ${layout}`)
   }
 
   private lay({ collections, epoch }: Pick<Kept, "epoch" | "collections">): void {
