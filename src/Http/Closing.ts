@@ -1,6 +1,8 @@
 /** `ws` closes by itself; what has to be said or stopped before it does is known here. */
 import * as NodeWS from "@effect/platform-node/NodeWS"
 
+import { extensionName, type Inflater, InflationFailed } from "./Deflate.ts"
+
 export class ClosingSocket extends NodeWS.WebSocket {
   /** The client closes. */
   onClosing = (): void => {}
@@ -20,14 +22,20 @@ export class ClosingSocket extends NodeWS.WebSocket {
     })
   }
 
+  /** Compressed messages are heard from now on. `ws` looks among its extensions by name, in a field of its own. */
+  inflateWith(inflater: Inflater): void {
+    const { _extensions } = this as unknown as { readonly _extensions: { [name: string]: unknown } }
+    _extensions[extensionName] = inflater
+  }
+
   /** Closes, as the server. */
   finish(code: number, reason: string): void {
     super.close(code, reason)
   }
 
   /** For the event `error`. */
-  readonly fail = (): void => {
-    const code = this.asked?.code
+  readonly fail = (error: Error): void => {
+    const code = error instanceof InflationFailed ? error.closeCode : this.asked?.code
     this.asked = undefined
     if (code !== undefined) this.onBroken(code)
   }

@@ -3,7 +3,15 @@ import type { Duplex } from "node:stream"
 
 import { Effect } from "effect"
 
-import { type Frame, type GoodbyeCode, goodbyeMessage, pingEvery, type Sink, socketText } from "../Hub.ts"
+import {
+  type Frame,
+  type Framing,
+  type GoodbyeCode,
+  goodbyeMessage,
+  pingEvery,
+  type Sink,
+  socketText
+} from "../Hub.ts"
 import { Answers } from "./Answers.ts"
 import { type Asked, askedInMessage } from "./Asked.ts"
 import type { ClosingSocket } from "./Closing.ts"
@@ -34,7 +42,7 @@ const closeCodes: { readonly [code in GoodbyeCode]: number } = {
 }
 
 export class Connection implements Sink {
-  readonly framing = "socket" as const
+  readonly framing: Framing
   private readonly ground: Ground
   private readonly socket: ClosingSocket
   private readonly outlet: Outlet
@@ -55,12 +63,14 @@ export class Connection implements Sink {
     out: Duplex,
     options: {
       readonly fork: (effect: Effect.Effect<void>) => void
+      readonly framing: Framing
       /** When a client that is sent away may come back, ms; not all at once. */
       readonly retry: number
     }
   ) {
     this.ground = ground
     this.socket = socket
+    this.framing = options.framing
     this.retry = options.retry
     this.outlet = new Outlet(out, { drained: () => this.onDrained(), progressed: () => this.onProgressed() })
     const onTooMany = () => this.end("too_many")
@@ -88,7 +98,7 @@ export class Connection implements Sink {
   }
 
   write(frame: Frame): boolean {
-    return this.outlet.write(frame.in("socket"))
+    return this.outlet.write(frame.in(this.framing))
   }
 
   end(code: GoodbyeCode, retryAfterMs?: number): void {

@@ -2,7 +2,8 @@
  * `GET /v1/socket`: WebSocket. The query on the URL is enough, so a client need never send a word; one that does can
  * change what it reads without a new connection.
  *
- * `ws` does the handshake and reads; frames are written past it, the same bytes to every socket.
+ * `ws` does the handshake and reads; frames are written past it, the same bytes to every socket. So compression is agreed
+ * on here, and not by `ws`, which answers 400 to an offer that it does not like and keeps an inflater per connection.
  */
 import * as NodeWS from "@effect/platform-node/NodeWS"
 import { Effect, FiberSet } from "effect"
@@ -10,6 +11,7 @@ import type { HttpServerRequest } from "effect/http"
 
 import { ClosingSocket } from "./Closing.ts"
 import { Connection } from "./Connection.ts"
+import { agreedOn, Inflater } from "./Deflate.ts"
 import { handedOver, handOverSocket, type SocketHandover } from "./Handover.ts"
 import { isAllowedOrigin } from "./Origin.ts"
 import { Problem, refuseConnection } from "./Problem.ts"
@@ -33,6 +35,10 @@ export const socket = Effect.fnUntraced(function* (ground: Ground) {
     WebSocket: ClosingSocket,
     handleProtocols: (offered) => (offered.has(protocol) ? protocol : false)
   })
+  server.on("headers", (headers, { headers: asked }) => {
+    const agreed = agreedOn(asked["sec-websocket-extensions"])
+    if (agreed !== undefined) headers.push(`Sec-WebSocket-Extensions: ${agreed}`)
+  })
   server.on("wsClientError", (error, connection) =>
     refuseConnection(connection, new Problem({ code: "bad_request", detail: error.message }), {
       "sec-websocket-version": "13"
@@ -53,7 +59,13 @@ export const socket = Effect.fnUntraced(function* (ground: Ground) {
     }
     const accepted = yield* accept(server, handover)
     if (accepted === undefined) return handedOver
-    const connection = new Connection(ground, accepted, handover.socket, { fork, retry: yield* retryAfter })
+    const deflates = agreedOn(handover.incoming.headers["sec-websocket-extensions"]) !== undefined
+    if (deflates) accepted.inflateWith(new Inflater(maxPayload, fork))
+    const connection = new Connection(ground, accepted, handover.socket, {
+      fork,
+      framing: deflates ? "deflateSocket" : "socket",
+      retry: yield* retryAfter
+    })
     if (ground.hub.isDraining()) connection.end("shutdown")
     else {
       const asked = yield* Effect.result(askedOf(request))

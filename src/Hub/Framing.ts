@@ -2,9 +2,21 @@
 
 /**
  * `events`: Server-Sent Events as they are, for HTTP/1.0 and HTTP/2. `chunks`: the same in HTTP/1.1 chunks. `socket`:
- * WebSocket text frames from a server. `text`: the message alone. All but `socket` also gzipped.
+ * WebSocket text frames from a server. `text`: the message alone. All but `socket` also gzipped, and that with
+ * permessage-deflate.
  */
-export type Framing = "events" | "chunks" | "socket" | "text" | "gzipEvents" | "gzipChunks" | "gzipText"
+export type Framing =
+  | "events"
+  | "chunks"
+  | "socket"
+  | "text"
+  | "gzipEvents"
+  | "gzipChunks"
+  | "gzipText"
+  | "deflateSocket"
+
+export const isCompressed = (framing: Framing): boolean =>
+  framing === "deflateSocket" || framing.startsWith("gzip")
 
 /** Shorter buffers are cheaper to copy into one than to write in three; longer ones are written in pieces of this size. */
 const shortBuffer = 64 * 1024
@@ -24,6 +36,14 @@ export const chunk = (data: Buffer): ReadonlyArray<Buffer> => {
 
 /** RFC 6455, 5.2 */
 const opcodes = { continuation: 0x0, text: 0x1, pong: 0xa }
+/** Set on the first fragment of a compressed message (RFC 7692, 6). */
+const rsv1 = 0x40
+
+interface Fragments {
+  readonly isFirst: boolean
+  readonly isLast: boolean
+  readonly isDeflated?: boolean
+}
 
 /**
  * A part of a text message of a server, not masked (RFC 6455, 5.4). A long one goes in fragments, so that a ping or a
@@ -31,16 +51,17 @@ const opcodes = { continuation: 0x0, text: 0x1, pong: 0xa }
  */
 export const socketFragments = (
   data: Buffer,
-  { isFirst, isLast }: { readonly isFirst: boolean; readonly isLast: boolean }
+  { isDeflated = false, isFirst, isLast }: Fragments
 ): ReadonlyArray<Buffer> => {
   const pieces = slices(data)
-  return pieces.map((piece, i) =>
-    socketFrame(
-      isFirst && i === 0 ? opcodes.text : opcodes.continuation,
+  return pieces.map((piece, i) => {
+    const begins = isFirst && i === 0
+    return socketFrame(
+      (begins ? opcodes.text : opcodes.continuation) | (begins && isDeflated ? rsv1 : 0),
       isLast && i === pieces.length - 1,
       piece
     )
-  )
+  })
 }
 
 /** A text of one connection alone. */
