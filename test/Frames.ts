@@ -3,6 +3,7 @@
  * the server does.
  */
 import { createHash, randomBytes } from "node:crypto"
+import { constants, deflateRawSync, inflateRawSync } from "node:zlib"
 
 import { Client, type Closed, type Headers, upgradeHeaders, Wire } from "./Clients.ts"
 import { until } from "./Daemon.ts"
@@ -38,6 +39,13 @@ export const frame = (
   return Buffer.concat([Buffer.from(head), key, data.map((byte, i) => byte ^ key[i % 4]!)])
 }
 
+/** What a message leaves out at its end where it is compressed (RFC 7692, 7.2.1). */
+const flushTail = Buffer.from([0x00, 0x00, 0xff, 0xff])
+
+/** A message as permessage-deflate sends it. */
+export const deflated = (text: string | Buffer): Buffer =>
+  deflateRawSync(text, { finishFlush: constants.Z_SYNC_FLUSH }).subarray(0, -flushTail.length)
+
 export const closeFrame = (code: number, reason = ""): Buffer => {
   const payload = Buffer.concat([Buffer.alloc(2), Buffer.from(reason)])
   payload.writeUInt16BE(code)
@@ -47,7 +55,17 @@ export const closeFrame = (code: number, reason = ""): Buffer => {
 interface Received {
   readonly final: boolean
   readonly opcode: number
+  readonly rsv1: boolean
   readonly payload: Buffer
+}
+
+/** How a message came. */
+export interface Shape {
+  readonly isDeflated: boolean
+  readonly bytes: number
+  readonly fragments: number
+  /** Pongs in the middle of it. */
+  readonly between: number
 }
 
 export interface RawOptions {
@@ -62,6 +80,9 @@ export class RawSocket extends Client {
   readonly wire: Wire
   /** The status line and headers of the answer. */
   head = ""
+  /** What the server agreed on; nothing where it did not. */
+  extensions = ""
+  readonly shapes: Array<Shape> = []
   readonly pongs: Array<string> = []
   protocolPings = 0
   closing: Closed | undefined
@@ -69,6 +90,8 @@ export class RawSocket extends Client {
   readonly broken: Array<string> = []
   private buffer: Buffer = Buffer.alloc(0)
   private message: Array<Buffer> | undefined
+  private isDeflated = false
+  private pongsBefore = 0
   private readonly utf8 = new TextDecoder("utf-8", { fatal: true })
 
   private constructor(wire: Wire) {
@@ -97,6 +120,7 @@ export class RawSocket extends Client {
       .digest("base64")
     if (!client.head.startsWith("HTTP/1.1 101 ") || !client.head.includes(accept))
       throw new Error(`no upgrade: ${client.head}`)
+    client.extensions = /^sec-websocket-extensions: (.*)\r$/im.exec(client.head)?.[1] ?? ""
     wire.give(client.feed, end)
     return client
   }
@@ -147,7 +171,9 @@ export class RawSocket extends Client {
     const { buffer } = this
     if (buffer.length < 2) return undefined
     const [first, second] = [buffer[0]!, buffer[1]!]
-    if ((first & 0x70) !== 0) this.breaks("a reserved bit is set")
+    const rsv1 = (first & 0x70) === 0x40
+    const mayDeflate = this.extensions !== "" && (first & 0xf) === opcodes.text
+    if ((first & 0x70) !== 0 && !(rsv1 && mayDeflate)) this.breaks("a reserved bit is set")
     if ((second & 0x80) !== 0) this.breaks("a frame of the server is masked")
     let length = second & 0x7f
     let at = 2
@@ -165,11 +191,12 @@ export class RawSocket extends Client {
     return {
       final: (first & 0x80) !== 0,
       opcode: first & 0xf,
+      rsv1,
       payload: buffer.subarray(at, at + length)
     }
   }
 
-  private handle({ final, opcode, payload }: Received): void {
+  private handle({ final, opcode, payload, rsv1 }: Received): void {
     if (this.closing !== undefined) this.breaks("a frame after the close")
     if (opcode >= 8 && (!final || payload.length > 125)) this.breaks("a control frame that is none")
     switch (opcode) {
@@ -177,11 +204,21 @@ export class RawSocket extends Client {
       case opcodes.continuation: {
         if ((opcode === opcodes.text) !== (this.message === undefined))
           this.breaks(`opcode ${opcode} ${opcode === opcodes.text ? "inside of" : "outside of"} a message`)
+        if (opcode === opcodes.text) {
+          this.isDeflated = rsv1
+          this.pongsBefore = this.pongs.length
+        }
         this.message = opcode === opcodes.text ? [payload] : [...(this.message ?? []), payload]
         if (!final) return
         const whole = Buffer.concat(this.message)
+        this.shapes.push({
+          isDeflated: this.isDeflated,
+          bytes: whole.length,
+          fragments: this.message.length,
+          between: this.pongs.length - this.pongsBefore
+        })
         this.message = undefined
-        this.textual(whole)
+        this.textual(this.isDeflated ? this.inflated(whole) : whole)
         return
       }
       case opcodes.ping:
@@ -199,6 +236,16 @@ export class RawSocket extends Client {
         return
       default:
         this.breaks(`opcode ${opcode}`)
+    }
+  }
+
+  /** By itself, without what came before it. */
+  private inflated(whole: Buffer): Buffer {
+    try {
+      return inflateRawSync(Buffer.concat([whole, flushTail]), { finishFlush: constants.Z_SYNC_FLUSH })
+    } catch (thrown) {
+      this.breaks(`a compressed message of ${whole.length} bytes: ${String(thrown)}`)
+      return whole
     }
   }
 

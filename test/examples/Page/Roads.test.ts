@@ -37,7 +37,8 @@ const hold = (road) => {
 const source = new EventSource("v1/stream?${query}")
 const take = hold("stream")
 for (const type of ["snapshot", "change", "ping"]) source.addEventListener(type, take)
-new WebSocket(new URL("v1/socket?${query}", location).href.replace(/^http/, "ws")).onmessage = hold("socket")
+window.socket = new WebSocket(new URL("v1/socket?${query}", location).href.replace(/^http/, "ws"))
+socket.onmessage = hold("socket")
 `
 
 /** All three at one cursor, which is where a market stands that nobody trades in. */
@@ -55,7 +56,7 @@ describe.skipIf(chromium === undefined)(`the roads in a browser${reason}`, () =>
     assert.isTrue(answer.ok)
   }
 
-  it("show the same rows at the same cursor by EventSource, gzip and all, by WebSocket and by fetch", async () => {
+  it("show the same rows at the same cursor by EventSource, gzip and all, by WebSocket, compressed too, and by fetch", async () => {
     const tab = await demo.visit()
     // A page that is not the demo's, on the same origin.
     await tab.call("Page.navigate", { url: `${demo.url}readyz` })
@@ -92,6 +93,7 @@ describe.skipIf(chromium === undefined)(`the roads in a browser${reason}`, () =>
       streams.map(({ encoding }) => encoding),
       ["gzip"]
     )
+    assert.include(await tab.evaluate<string>("window.socket.extensions"), "permessage-deflate")
     assert.deepStrictEqual(tab.complaints, [])
   }, 45_000)
 })
