@@ -71,7 +71,7 @@ const nothing = Buffer.alloc(0)
 
 type Done = (error: InflationFailed | null, data?: Buffer) => void
 
-/** Stands where `ws` would have its own `PerMessageDeflate`; that one keeps its inflater, 50 KB, from the first message on. */
+/** Stands where `ws` would have its own `PerMessageDeflate`, which keeps an inflater from the first message on. */
 export class Inflater {
   private readonly maxBytes: number
   private readonly fork: (effect: Effect.Effect<void>) => void
@@ -84,8 +84,8 @@ export class Inflater {
   }
 
   /**
-   * One message in a turn of the event loop, however many come in one packet: an inflater costs ten times as much as a
-   * message of a few bytes that is sent as it is. `ws` counts on being answered later, too.
+   * One message in a turn of the event loop, however many come in one packet: to make an inflater costs more than all
+   * else about a short message. `ws` counts on being answered later, too.
    */
   decompress(data: Buffer, isLast: boolean, done: Done): void {
     if (data.length > 0) this.parts.push(data)

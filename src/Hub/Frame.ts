@@ -81,6 +81,8 @@ export class Frame {
   readonly cursor: string | undefined
   private readonly pieces: ReadonlyArray<string | Body>
   private readonly encodings = new Map<Framing, Encoded>()
+  private readonly isShort: boolean
+  private isDeflated = false
 
   constructor(type: FrameType, cursor: string | undefined, pieces: ReadonlyArray<string | Body>) {
     this.type = type
@@ -88,16 +90,15 @@ export class Frame {
     this.pieces = pieces.map((piece) =>
       typeof piece === "string" && piece.length > longText ? new Body(Buffer.from(piece)) : piece
     )
+    const lengths = pieces.map((piece) => (typeof piece === "string" ? piece : piece.utf8).length)
+    this.isShort = lengths.reduce((sum, length) => sum + length, 0) < worthDeflating
   }
 
   /** Whether a framing needs `prepare` first. */
   isReady(framing: Framing): boolean {
-    return (
-      !isCompressed(framing) ||
-      this.encodings.has(framing) ||
-      (framing === "deflateSocket" && !this.isWorthDeflating) ||
-      this.bodies.every((body) => body.deflated !== undefined)
-    )
+    if (!isCompressed(framing) || (framing === "deflateSocket" && this.isShort)) return true
+    // Asked once per reader, so it is found out once.
+    return (this.isDeflated ||= this.bodies.every((body) => body.deflated !== undefined))
   }
 
   get prepare(): Effect.Effect<void> {
@@ -117,14 +118,6 @@ export class Frame {
     return this.pieces.filter((piece) => typeof piece !== "string")
   }
 
-  private get isWorthDeflating(): boolean {
-    const length = this.pieces.reduce(
-      (sum, piece) => sum + (typeof piece === "string" ? piece : piece.utf8).length,
-      0
-    )
-    return length >= worthDeflating
-  }
-
   private encode(framing: Framing): Encoded {
     switch (framing) {
       case "text":
@@ -132,7 +125,7 @@ export class Frame {
       case "socket":
         return plain(socketFrames(segments(this.pieces)))
       case "deflateSocket":
-        return this.isWorthDeflating ? plain(deflatedSocketFrames(segments(this.pieces))) : this.in("socket")
+        return this.isShort ? this.in("socket") : plain(deflatedSocketFrames(segments(this.pieces)))
       case "events":
         return plain(this.events().map(bytesOf))
       case "chunks":
