@@ -105,7 +105,7 @@ describe("what is agreed on", () => {
       assert.deepStrictEqual(heldRows(socket, "pools"), textOf(byId(rows)))
       socket.vanish()
     })
-    assert.isBelow(performance.now() - before, 5_000, "no offer takes long to read")
+    assert.isBelow(performance.now() - before, 10_000, "no offer takes long to read")
   })
 
   it("offers in several lines of the header are read in their order", async () => {

@@ -129,13 +129,13 @@ describe("what a client sends compressed", () => {
     await market.commit("pools", rows.slice(1))
     await until("a change elsewhere", () => other.changes === 1)
     const took = performance.now() - began
-    await Promise.all(sockets.map((socket) => socket.closed(2_000)))
+    await Promise.all(sockets.map((socket) => socket.closed(5_000)))
     clearInterval(watching)
     assert.isTrue(sockets.every(({ closing }) => closing?.code === 4413))
-    assert.isBelow(took, 1_000, "ms until a change is there")
+    assert.isBelow(took, 3_000, "ms until a change is there")
     // Their bytes are in this process twice; inflated they would be 6 GB.
     assert.isBelow((peak.rss - before) / 2 ** 20, 60, "MiB")
-    assert.isBelow(process.cpuUsage(user).user / 1_000, 2_000, "ms of CPU")
+    assert.isBelow(process.cpuUsage(user).user / 1_000, 3_000, "ms of CPU")
     assert.isUndefined(other.closing)
   })
 })
