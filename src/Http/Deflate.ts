@@ -76,7 +76,7 @@ export class Inflater {
   private readonly maxBytes: number
   private readonly fork: (effect: Effect.Effect<void>) => void
   /** Of the message that is not whole yet; `ws` bounds them. */
-  private parts: Array<Buffer> = []
+  private parts: Array<Buffer> | undefined
 
   constructor(maxBytes: number, fork: (effect: Effect.Effect<void>) => void) {
     this.maxBytes = maxBytes
@@ -88,14 +88,14 @@ export class Inflater {
    * else about a short message. `ws` counts on being answered later, too.
    */
   decompress(data: Buffer, isLast: boolean, done: Done): void {
-    if (data.length > 0) this.parts.push(data)
+    if (data.length > 0) (this.parts ??= []).push(data)
     this.fork(
       Effect.andThen(
         Effect.yieldNow,
         Effect.sync(() => {
           if (!isLast) return done(null, nothing)
-          const { parts } = this
-          this.parts = []
+          const { parts = [] } = this
+          this.parts = undefined
           const inflated = inflate(Buffer.concat([...parts, flushTail]), this.maxBytes)
           if (inflated instanceof InflationFailed) done(inflated)
           else done(null, inflated)
@@ -105,7 +105,7 @@ export class Inflater {
   }
 
   cleanup(): void {
-    this.parts = []
+    this.parts = undefined
   }
 }
 
