@@ -22,8 +22,9 @@ const daemon = (file: string) =>
   Layer.mergeAll(layerBanner, layerVitals).pipe(
     Layer.provideMerge(layerDaemon),
     Layer.provide(NodeHttpClient.layerUndici),
-    Layer.provide(layerJournal),
     Layer.provide(Layer.effect(Catalog, loadCatalog(file))),
+    // Its thread starts while the config is loaded.
+    Layer.provide(layerJournal),
     Layer.provide(layerLogs)
   )
 
