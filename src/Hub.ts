@@ -22,6 +22,7 @@ import { snapshotFrame, Snapshots } from "./Hub/Snapshots.ts"
 import { Register } from "./Hub/Register.ts"
 import { restart } from "./Hub/Restart.ts"
 import type { Board } from "./RateEngine.ts"
+import { steady } from "./Steady.ts"
 import { Upstream } from "./Upstream.ts"
 
 export type { Pace, Reader, Sink } from "./Hub/Audience.ts"
@@ -134,7 +135,7 @@ const make = Effect.gen(function* () {
   const wake = Latch.makeUnsafe(false)
   const register = new Register({
     state,
-    clock,
+    clock: steady(clock),
     hooks: {
       enter: upstream.enter,
       leave: upstream.leave,
@@ -160,9 +161,9 @@ const make = Effect.gen(function* () {
   const keep = (made: Commit) =>
     Effect.suspend(() => {
       const text = commitText(made)
-      const began = clock.currentTimeNanosUnsafe()
+      const began = clock.monotonicTimeNanosUnsafe()
       return Effect.map(journal.append({ revision: state.revision + 1, text }), () => {
-        journalSeconds.updateUnsafe(Number(clock.currentTimeNanosUnsafe() - began) / 1e9, context)
+        journalSeconds.updateUnsafe(Number(clock.monotonicTimeNanosUnsafe() - began) / 1e9, context)
         return text
       })
     })

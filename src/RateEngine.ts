@@ -10,6 +10,7 @@ import { Catalog } from "./Catalog.ts"
 import { type Commit, familyOf, type Health } from "./Collection.ts"
 import { type Committed, type Consequence, Consequences, type Remark } from "./RateEngine/Consequences.ts"
 import { Throttle } from "./RateEngine/Throttle.ts"
+import { steady } from "./Steady.ts"
 import { type PollFailed, type Reading, Upstream } from "./Upstream.ts"
 
 /** Where commits go, and what they are compared with. */
@@ -66,6 +67,7 @@ export class RateEngine extends Context.Service<
     Effect.gen(function* () {
       const catalog = yield* Catalog
       const upstream = yield* Upstream
+      const time = steady(yield* Clock.Clock)
 
       const run = Effect.fnUntraced(function* (board: Board) {
         const consequences = new Consequences(catalog)
@@ -109,7 +111,7 @@ export class RateEngine extends Context.Service<
           const throttle = throttleOf(reading.source)
           const held: Held = { reading, waiting: [reading.settled] }
           if (throttle === undefined) return yield* settle(held)
-          const now = yield* Clock.currentTimeMillis
+          const now = yield* time.currentTimeMillis
           switch (reading.outcome._tag) {
             case "Bodies": {
               const { leaves, wait } = throttle.offer(held, now, ({ waiting }) => ({
@@ -152,7 +154,7 @@ export class RateEngine extends Context.Service<
             case "Reading":
               return yield* receive(event.reading)
             case "Released": {
-              const released = throttles.get(event.source)?.release(yield* Clock.currentTimeMillis)
+              const released = throttles.get(event.source)?.release(yield* time.currentTimeMillis)
               if (released !== undefined) yield* settle(released)
               return
             }

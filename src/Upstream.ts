@@ -9,6 +9,7 @@ import { HttpClient } from "effect/http"
 
 import { Catalog, sourcesOf } from "./Catalog.ts"
 import { familyOf } from "./Collection.ts"
+import { steady } from "./Steady.ts"
 import { Demands } from "./Upstream/Demand.ts"
 import { makePoll } from "./Upstream/Poll.ts"
 import { makePoller, type Poller, type Reading, type Refreshed, timesOf } from "./Upstream/Poller.ts"
@@ -49,7 +50,7 @@ export class Upstream extends Context.Service<
     Effect.gen(function* () {
       const catalog = yield* Catalog
       const client = yield* HttpClient.HttpClient
-      const clock = yield* Clock.Clock
+      const clock = steady(yield* Clock.Clock)
       const readings = yield* Effect.acquireRelease(PubSub.bounded<Reading>(readingsWaiting), PubSub.shutdown)
       const fibers = yield* FiberMap.make<string>()
       const pollers = new Map<string, Poller>()

@@ -3,6 +3,7 @@ import { Clock, Deferred, Effect } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 
 import type { Frame, Sink } from "../Hub.ts"
+import { steady } from "../Steady.ts"
 import { frameResponse } from "./Json.ts"
 import { type Asked } from "./Asked.ts"
 import { askedOf, type Ground, minRevisionOf, queryOf } from "./Road.ts"
@@ -15,7 +16,8 @@ export const changes = (ground: Ground) =>
     const { hub, upstream } = ground
     const asked = yield* askedOf(request)
     const { applied, wait } = waitOf(asked, request.headers["prefer"])
-    const came = yield* Clock.currentTimeMillis
+    const { currentTimeMillis } = steady(yield* Clock.Clock)
+    const came = yield* currentTimeMillis
     const query = yield* queryOf(ground, asked, minRevisionOf(request))
     upstream.touch(query.parts.keys())
 
@@ -35,7 +37,7 @@ export const changes = (ground: Ground) =>
       Effect.sync(() => hub.enter(query, sink, { interval: 0, once: true })),
       Effect.fnUntraced(function* (reader) {
         yield* hub.open(reader, { since: asked.since, notBefore: came + Math.min(asked.interval, wait) })
-        const left = Math.max(0, came + wait - (yield* Clock.currentTimeMillis))
+        const left = Math.max(0, came + wait - (yield* currentTimeMillis))
         if (left > 0) yield* Deferred.await(over).pipe(Effect.timeoutOption(left))
         return told ?? (yield* hub.conclude(reader))
       }),

@@ -36,7 +36,7 @@ export interface Place {
   readonly seen: number
   /** The cursor at `sent`. */
   readonly cursor: string
-  /** When the next change may leave, ms since 1970. */
+  /** When the next change may leave, ms of the steady clock. */
   readonly notBefore: number
 }
 
@@ -63,7 +63,7 @@ export class Cohort {
   readonly audience: Audience
   readonly pace: Pace
   place: Place
-  /** When the last message left, ms since 1970. */
+  /** When the last message left, ms of the steady clock. */
   messageAt: number
   readonly readers = new Set<Reader>()
   ping: Deadline | undefined

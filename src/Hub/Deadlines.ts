@@ -24,7 +24,7 @@ export class Deadlines {
     return this.heap.length
   }
 
-  /** When the first one is due, ms since 1970; Infinity for none. */
+  /** When the first one is due, ms of the steady clock; Infinity for none. */
   get next(): number {
     return this.heap[0]?.at ?? Infinity
   }

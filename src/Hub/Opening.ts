@@ -11,7 +11,7 @@ import type { Reason, State } from "./State.ts"
 export interface Opening {
   /** The cursor of the reader's last message; `now` for no snapshot, nothing for one. */
   readonly since: string | undefined
-  /** When the first change may leave, ms since 1970. */
+  /** When the first change may leave, ms of the steady clock. */
   readonly notBefore: number
 }
 

@@ -50,7 +50,8 @@ export class Tolerance {
     if (limit === undefined || committed === undefined || next === undefined) return false
     if (isWithin(limit, committed, next)) return true
     const moved = this.movedAt.get(name)?.get(key)
-    if (moved === undefined || this.now - moved >= limit.every) return false
+    // Where the clock was set back since, nothing is known of how long ago that was.
+    if (moved === undefined || this.now < moved || this.now - moved >= limit.every) return false
     this.heldKeys.set(key, Math.min(this.heldKeys.get(key) ?? Infinity, moved + limit.every))
     return true
   }

@@ -5,7 +5,7 @@
 
 export interface Demand {
   readonly readers: number
-  /** When a request last read it, ms since 1970. */
+  /** When a request last read it, ms of the steady clock. */
   readonly touchedAt: number
 }
 

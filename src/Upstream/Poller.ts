@@ -6,6 +6,7 @@ import { Clock, Deferred, Duration, Effect, Exit, Latch, Metric, Random, Schedul
 import { CircuitBreaker } from "effect/persistence"
 
 import type { NamedSource } from "../Catalog.ts"
+import { steady } from "../Steady.ts"
 import type { Demand } from "./Demand.ts"
 import { broken, type PollFailed } from "./Failure.ts"
 import type { Polled } from "./Poll.ts"
@@ -93,6 +94,8 @@ export const makePoller = Effect.fnUntraced(function* (options: {
 }): Effect.fn.Return<Poller, never, Scope.Scope> {
   const { demand, name, poll, publish, source } = options
   const times = timesOf(source)
+  const wall = yield* Clock.Clock
+  const time = steady(wall)
   const attributes = { source: source.name }
   const latch = Latch.makeUnsafe(false)
   const breaker = yield* CircuitBreaker.make({
@@ -130,7 +133,10 @@ export const makePoller = Effect.fnUntraced(function* (options: {
         Effect.andThen(broken(defect))
       )
     ),
+    Effect.provideService(Clock.Clock, wall),
     (whole) => breaker.execute(whole, { key: name, classify: classified }),
+    // For how long it stays open is told by this clock, too.
+    Effect.provideService(Clock.Clock, time),
     Effect.catchTags({
       PollFailed: (failure) => Effect.succeed({ _tag: "Failed", failure } as const),
       CircuitBreakerError: () => Effect.succeed(undefined)
@@ -140,9 +146,9 @@ export const makePoller = Effect.fnUntraced(function* (options: {
   const once = Effect.gen(function* () {
     const finished = (running ??= Deferred.makeUnsafe<Finished>())
     forced = false
-    startedAt = yield* Clock.currentTimeMillis
+    startedAt = yield* time.currentTimeMillis
     const outcome = yield* guarded
-    const at = yield* Clock.currentTimeMillis
+    const endedAt = yield* time.currentTimeMillis
     if (outcome === undefined) {
       running = undefined
       settledLast = Deferred.makeUnsafe()
@@ -154,21 +160,23 @@ export const makePoller = Effect.fnUntraced(function* (options: {
     const label =
       outcome._tag === "Failed" ? outcome.failure.code : outcome._tag === "Bodies" ? "changed" : "unchanged"
     yield* Metric.update(Metric.withAttributes(polls, { ...attributes, outcome: label }), 1)
-    yield* Metric.update(Metric.withAttributes(pollSeconds, attributes), (at - startedAt) / 1000)
+    yield* Metric.update(Metric.withAttributes(pollSeconds, attributes), (endedAt - startedAt) / 1000)
     if (outcome._tag === "Bodies")
       yield* Metric.update(Metric.withAttributes(bodySize, attributes), outcome.size)
     if (outcome._tag === "Failed") {
-      notBefore = at + (outcome.failure.retryAfterMs ?? 0)
+      notBefore = endedAt + (outcome.failure.retryAfterMs ?? 0)
       yield* Effect.logDebug("poll failed", outcome.failure).pipe(Effect.annotateLogs({ source: name }))
     }
     const settled = Deferred.makeUnsafe<boolean>()
-    yield* publish({ source: name, at, outcome, settled })
+    yield* publish({ source: name, at: yield* wall.currentTimeMillis, outcome, settled })
     settledLast = settled
     running = undefined
     yield* Deferred.succeed(finished, { settled })
   })
 
   const { schedule } = source.options
+  // One of its own may mean hours of the day.
+  const scheduled = schedule === undefined ? time : wall
   // Windows: after a poll that took longer than one, the next comes when the next window begins, not at once.
   const ticks = Schedule.toStep(schedule ?? Schedule.windowed(times.every))
   // Sources that start together shall not poll together for ever: the second poll falls into a phase of its own.
@@ -179,19 +187,19 @@ export const makePoller = Effect.fnUntraced(function* (options: {
     let early = phase
     for (;;) {
       yield* once
-      const finishedAt = yield* Clock.currentTimeMillis
+      const finishedAt = yield* time.currentTimeMillis
       const idle = times.idleEvery > 0 && !isRead(finishedAt)
       let next = startedAt + times.idleEvery
       if (!idle) {
         // A schedule that ends leaves the source to forced refreshes.
-        const delay = yield* tick(finishedAt, undefined).pipe(
+        const delay = yield* tick(yield* scheduled.currentTimeMillis, undefined).pipe(
           Effect.map(([, delay]) => Duration.toMillis(delay)),
           Effect.orElseSucceed(() => Infinity)
         )
         next = finishedAt + delay - early
       }
       if (yield* isOver(idle, next)) return
-      const now = yield* Clock.currentTimeMillis
+      const now = yield* time.currentTimeMillis
       // After another time than its own it begins anew, or the next poll might follow at once.
       if (schedule === undefined && (idle || early > 0 || now > next)) tick = yield* ticks
       if (!idle) early = 0
@@ -201,7 +209,7 @@ export const makePoller = Effect.fnUntraced(function* (options: {
   /** Waits for the next poll to be due. `true`: nobody has read this member of a family for a while. */
   const isOver = Effect.fnUntraced(function* (idle: boolean, next: number) {
     for (;;) {
-      const now = yield* Clock.currentTimeMillis
+      const now = yield* time.currentTimeMillis
       const { readers, touchedAt } = demand()
       const over = source.family && readers === 0 ? touchedAt + times.forgetAfter : Infinity
       if (now >= over) return true
@@ -214,7 +222,7 @@ export const makePoller = Effect.fnUntraced(function* (options: {
   })
 
   const refresh = Effect.gen(function* () {
-    const now = yield* Clock.currentTimeMillis
+    const now = yield* time.currentTimeMillis
     const wait = Math.max(startedAt + times.refreshEvery, notBefore) - now
     if (running === undefined && wait > 0) {
       return { refreshed: false, ok: yield* Deferred.await(settledLast), retryAfterMs: wait }
