@@ -59,6 +59,42 @@ interface Received {
   readonly payload: Buffer
 }
 
+/** The first frame of a server, where all of it is there: how long it is, and which rules it breaks. */
+export const readFrame = (
+  buffer: Buffer,
+  mayDeflate = false
+): (Received & { readonly size: number; readonly broken: ReadonlyArray<string> }) | undefined => {
+  if (buffer.length < 2) return undefined
+  const [first, second] = [buffer[0]!, buffer[1]!]
+  const opcode = first & 0xf
+  const rsv1 = (first & 0x70) === 0x40
+  let length = second & 0x7f
+  let at = 2
+  if (length === 126) {
+    if (buffer.length < 4) return undefined
+    length = buffer.readUInt16BE(2)
+    at = 4
+  } else if (length === 127) {
+    if (buffer.length < 10) return undefined
+    length = Number(buffer.readBigUInt64BE(2))
+    at = 10
+  }
+  const size = at + length
+  if (buffer.length < size) return undefined
+  const isReserved = (first & 0x70) !== 0 && !(rsv1 && mayDeflate && opcode === opcodes.text)
+  return {
+    final: (first & 0x80) !== 0,
+    opcode,
+    rsv1,
+    payload: buffer.subarray(at, size),
+    size,
+    broken: [
+      ...(isReserved ? ["a reserved bit is set"] : []),
+      ...((second & 0x80) === 0 ? [] : ["a frame of the server is masked"])
+    ]
+  }
+}
+
 /** How a message came. */
 export interface Shape {
   readonly isDeflated: boolean
@@ -168,32 +204,11 @@ export class RawSocket extends Client {
   }
 
   private next(): Received | undefined {
-    const { buffer } = this
-    if (buffer.length < 2) return undefined
-    const [first, second] = [buffer[0]!, buffer[1]!]
-    const rsv1 = (first & 0x70) === 0x40
-    const mayDeflate = this.extensions !== "" && (first & 0xf) === opcodes.text
-    if ((first & 0x70) !== 0 && !(rsv1 && mayDeflate)) this.breaks("a reserved bit is set")
-    if ((second & 0x80) !== 0) this.breaks("a frame of the server is masked")
-    let length = second & 0x7f
-    let at = 2
-    if (length === 126) {
-      if (buffer.length < 4) return undefined
-      length = buffer.readUInt16BE(2)
-      at = 4
-    } else if (length === 127) {
-      if (buffer.length < 10) return undefined
-      length = Number(buffer.readBigUInt64BE(2))
-      at = 10
-    }
-    if (buffer.length < at + length) return undefined
-    this.buffer = buffer.subarray(at + length)
-    return {
-      final: (first & 0x80) !== 0,
-      opcode: first & 0xf,
-      rsv1,
-      payload: buffer.subarray(at, at + length)
-    }
+    const found = readFrame(this.buffer, this.extensions !== "")
+    if (found === undefined) return undefined
+    for (const rule of found.broken) this.breaks(rule)
+    this.buffer = this.buffer.subarray(found.size)
+    return found
   }
 
   private handle({ final, opcode, payload, rsv1 }: Received): void {

@@ -39,7 +39,8 @@ export class FaultyDisk {
   compact(memory: Memory): void {
     const { kept } = this
     if (kept === undefined) return
-    const count = this.dice.int(kept.entries.length + 1)
+    const { length } = kept.entries
+    const count = this.dice.chance(0.5) ? length : this.dice.int(length + 1)
     const steps = replay({ ...kept, entries: kept.entries.slice(0, count) }, memory)
     for (;;) {
       const { done, value } = steps.next()

@@ -1,11 +1,7 @@
 /** `npm run simulate -- --seeds 2000` looks further; a seed that fails here is replayed by the command it prints. */
 import { assert, describe, it } from "@effect/vitest"
 
-import { Table } from "../../src/Hub/Table.ts"
-import { Tips } from "../../src/Hub/Tips.ts"
-import { Register } from "../../src/Hub/Register.ts"
-import { State } from "../../src/Hub/State.ts"
-import { FaultyDisk } from "./FaultyDisk.ts"
+import { mistakes } from "./Mistakes.ts"
 import { type Outcome, simulate } from "./Simulation.ts"
 
 const minutes = 5
@@ -59,107 +55,6 @@ describe("a simulated world", () => {
   })
 })
 
-/** Puts another method in place of one, until it is undone. */
-const alter = (prototype: object, name: string, make: (original: Function) => Function) => {
-  const methods = prototype as { [name: string]: Function }
-  const original = methods[name]!
-  methods[name] = make(original)
-  return () => {
-    methods[name] = original
-  }
-}
-
-interface Inside {
-  readonly dead: Map<string, unknown>
-  floor: number
-  revision: number
-}
-
-const mutants: ReadonlyArray<readonly [mistake: string, plant: () => () => void]> = [
-  [
-    "a death leaves no tombstone",
-    () =>
-      alter(
-        Table.prototype,
-        "kill",
-        (kill) =>
-          function (this: Inside, ...args: ReadonlyArray<unknown>) {
-            kill.apply(this, args)
-            this.dead.clear()
-          }
-      )
-  ],
-  [
-    "a forgotten tombstone leaves no floor",
-    () =>
-      alter(
-        Table.prototype,
-        "forget",
-        (forget) =>
-          function (this: Inside) {
-            const { floor } = this
-            forget.call(this)
-            this.floor = floor
-          }
-      )
-  ],
-  [
-    "a commit is told before the journal has it",
-    () =>
-      alter(
-        FaultyDisk.prototype,
-        "layer",
-        (layer) =>
-          function (this: FaultyDisk) {
-            return layer.call(this, { early: true })
-          }
-      )
-  ],
-  [
-    "the chain does not tell one history from another",
-    () =>
-      alter(
-        Tips.prototype,
-        "extend",
-        (extend) =>
-          function (this: object) {
-            extend.call(this, "always the same")
-          }
-      )
-  ],
-  [
-    "a checkpoint forgets the tombstones",
-    () =>
-      alter(
-        Table.prototype,
-        "kept",
-        (kept) =>
-          function* (this: Table) {
-            for (const each of kept.call(this)) if (each.gone === 0) yield each
-          }
-      )
-  ],
-  [
-    "a slow reader is offered the next frame all the same",
-    () => alter(Register.prototype, "takeOut", () => function () {})
-  ],
-  [
-    "any cursor of this epoch is taken",
-    () =>
-      alter(
-        State.prototype,
-        "resume",
-        (resume) =>
-          function (this: State, query: unknown, text: string) {
-            const answer = resume.call(this, query, text)
-            return answer._tag === "Reset" && answer.reason !== "epoch" && answer.reason !== "forgotten"
-              ? { _tag: "Resumed", revision: Number(text.split("-")[1]) }
-              : answer
-          }
-      )
-  ]
-]
-
 /** Whether a seed breaks a promise. */
 const isFound = async (): Promise<boolean> => {
   for (let seed = 1; seed <= 300; seed++) {
@@ -173,7 +68,7 @@ const isFound = async (): Promise<boolean> => {
 }
 
 describe("the oracle notices that", () => {
-  for (const [mistake, plant] of mutants) {
+  for (const [mistake, plant] of mistakes) {
     it(mistake, { timeout: 300_000 }, async () => {
       const undo = plant()
       try {

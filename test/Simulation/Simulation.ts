@@ -12,11 +12,12 @@ import { Hub, HubMemory, makeQuery, type Part, type Query } from "../../src/Hub.
 import { Upstream } from "../../src/Upstream.ts"
 import { Dice, Violation } from "../Hub/World.ts"
 import { Script, startOfTime } from "../Kit.ts"
+import { WallClock } from "../WallClock.ts"
 import { Backend, config } from "./Backend.ts"
 import { FaultyDisk } from "./FaultyDisk.ts"
 import { SeededScheduler } from "./SeededScheduler.ts"
 import { Truth } from "./Truth.ts"
-import { type Tally, Visitor } from "./Visitor.ts"
+import { type Ground as Shared, type Tally, Visitor } from "./Visitor.ts"
 
 export interface Options {
   readonly seed: number
@@ -38,6 +39,12 @@ const turns = Array.from({ length: 15 })
 const settle = Effect.forEach(turns, () => Effect.yieldNow, { discard: true })
 const pass = (ms: number) => settle.pipe(Effect.andThen(TestClock.adjust(ms)), Effect.andThen(settle))
 
+interface Ground extends Shared {
+  readonly script: Script
+  /** By which the daemon goes: somebody sets it now and then. */
+  readonly wall: WallClock
+}
+
 type Running = Context.Context<Hub | Upstream | Catalog>
 
 /** Resolves to what happened; rejects with a `Violation`, or whatever broke. */
@@ -57,11 +64,14 @@ export const simulate = (options: Options): Promise<Outcome> => {
     lostCommits: 0,
     fullDisks: 0,
     drops: 0,
-    stalls: 0
+    cuts: 0,
+    stalls: 0,
+    mouthfuls: 0,
+    clockSets: 0
   }
   const truth = new Truth()
   const backend = new Backend(dice, seed)
-  const script = new Script(backend.answer)
+  let broken: unknown
   const disk = new FaultyDisk(dice, ({ text }) => {
     truth.add(text)
     tally.commits++
@@ -74,10 +84,11 @@ export const simulate = (options: Options): Promise<Outcome> => {
 
   const refreshes: Array<number> = []
 
-  const boot = (scope: Scope.Scope) =>
+  const boot = ({ script, wall }: Ground, scope: Scope.Scope) =>
     Layer.buildWithScope(
       layerHub.pipe(
         Layer.provide(disk.layer()),
+        Layer.provide(Layer.succeed(Clock.Clock, wall)),
         Layer.provide(script.layer),
         Layer.provideMerge(Layer.succeed(Catalog, catalog)),
         Layer.provide(Layer.succeed(HubMemory, memory)),
@@ -112,34 +123,28 @@ export const simulate = (options: Options): Promise<Outcome> => {
     )
   }
 
-  const newcomer = (clock: Clock.Clock) =>
-    new Visitor(clock, {
+  const newcomer = (ground: Ground) =>
+    new Visitor(ground, {
       query: query(),
       interval: dice.pick([0, 0, 50, 1_000, 7_000, 60_000]),
       isPolling: dice.chance(0.25),
-      truth,
-      tally
+      encoding: dice.pick(["events", "chunks", "chunks", "socket", "socket", "gzipEvents", "gzipChunks"]),
+      sips: dice.chance(0.25)
     })
 
   /** Something that clients do. */
-  const stir = Effect.fnUntraced(function* (there: Array<Visitor>) {
-    const clock = yield* Clock.Clock
+  const stir = Effect.fnUntraced(function* (ground: Ground, there: Array<Visitor>) {
     const at = dice.int(visitors)
     const visitor = there[at]
     const fate = dice.next()
     if (visitor === undefined || fate < 0.05) {
       visitor?.vanish()
-      there[at] = newcomer(clock)
+      there[at] = newcomer(ground)
       return yield* there[at].come(undefined)
     }
     if (!visitor.isConnected || visitor.ended !== undefined) {
       visitor.isConnected = false
-      return yield* visitor.come(
-        visitor.presents(
-          dice,
-          there.filter((each) => each !== undefined)
-        )
-      )
+      return yield* visitor.come(visitor.presents(there.filter((each) => each !== undefined)))
     }
     if (visitor.isPolling) {
       yield* visitor.conclude()
@@ -149,22 +154,30 @@ export const simulate = (options: Options): Promise<Outcome> => {
       visitor.vanish()
     } else if (fate < 0.5) {
       tally.stalls++
-      visitor.stalled = true
+      visitor.isStalled = true
     } else visitor.drain()
   })
 
   /** One process, from its start to its death. */
-  const life = Effect.fnUntraced(function* (there: Array<Visitor>, until: number) {
+  const life = Effect.fnUntraced(function* (ground: Ground, there: Array<Visitor>, until: number) {
+    const { clock, wall } = ground
     const scope = yield* Scope.make()
-    const booted = yield* Effect.forkChild(boot(scope))
+    const booted = yield* Effect.forkChild(boot(ground, scope))
     yield* pass(200)
     const running = (yield* Effect.flatten(Effect.sync(() => exitOf(booted.pollUnsafe())))) as Running
-    const clock = yield* Clock.Clock
     const failed = yield* Effect.forkChild(Effect.exit(Context.get(running, Hub).failed))
     const polls = backend.weather.polls.length
     for (;;) {
       yield* pass(dice.chance(0.01) ? dice.int(120_000) : dice.int(3_000))
-      yield* Effect.provide(stir(there), running)
+      for (const visitor of there) visitor?.sip()
+      check(there)
+      checkGaps(backend.weather.polls.slice(polls), clock.currentTimeMillisUnsafe())
+      yield* Effect.provide(stir(ground, there), running)
+      if (dice.chance(0.02)) {
+        tally.clockSets++
+        wall.shift += dice.pick([-1, 1]) * dice.pick([900, 20_000, 300_000, 7_200_000])
+        trace(`the wall clock is off by ${wall.shift / 1000} s`)
+      }
       if (dice.chance(0.03)) {
         const name = dice.pick(["pools", "typed", "order:1"])
         refreshes.push(clock.currentTimeMillisUnsafe())
@@ -189,6 +202,12 @@ export const simulate = (options: Options): Promise<Outcome> => {
     yield* die(there, scope)
     return undefined
   })
+
+  /** Throws the first broken promise. */
+  const check = (there: ReadonlyArray<Visitor>) => {
+    if (broken !== undefined) throw broken
+    for (const visitor of there) visitor?.check()
+  }
 
   const isForced = (at: number) => refreshes.some((asked) => asked <= at && at - asked < 2_000)
 
@@ -227,7 +246,7 @@ export const simulate = (options: Options): Promise<Outcome> => {
     const hub = yield* Hub
     for (const visitor of there) {
       if (visitor.isPolling) visitor.vanish()
-      else visitor.drain()
+      else visitor.hurry()
     }
     yield* pass(300_000)
     for (const visitor of there) {
@@ -235,16 +254,13 @@ export const simulate = (options: Options): Promise<Outcome> => {
       if (!visitor.isConnected || visitor.ended !== undefined) yield* visitor.come(visitor.cursor)
     }
     yield* pass(100_000)
-    const now = (yield* Clock.Clock).currentTimeMillisUnsafe()
+    check(there)
     for (const visitor of there) {
       if (visitor.isPolling || visitor.ended !== undefined) continue
       for (const name of visitor.query.parts.keys()) {
         if (visitor.states.get(name) !== "live")
           throw new Violation(`${name} is ${visitor.states.get(name)} long after all is well`)
       }
-      const silent = now - visitor.arrivals.at(-1)!
-      if (silent > Math.max(visitor.interval, 15_000) + 1_000)
-        throw new Violation(`a reader has heard nothing for ${silent} ms`)
     }
     const isTrue = () => {
       const rows = [...hub.board.rows("pools")].map(
@@ -263,9 +279,20 @@ export const simulate = (options: Options): Promise<Outcome> => {
   const world = Effect.gen(function* () {
     yield* TestClock.setTime(startOfTime)
     const until = startOfTime + minutes * 60_000
+    const clock = yield* Clock.Clock
+    const script = new Script((asked) => backend.answer({ ...asked, at: clock.currentTimeMillisUnsafe() }))
+    const ground: Ground = {
+      clock,
+      wall: new WallClock(clock),
+      script,
+      dice,
+      truth,
+      tally,
+      onViolation: (what) => (broken ??= what)
+    }
     const there: Array<Visitor> = []
     for (;;) {
-      const last = yield* life(there, until)
+      const last = yield* life(ground, there, until)
       if (last === undefined) continue
       yield* Effect.provide(settleDown(there.filter((each) => each !== undefined)), last.running)
       disk.kill()
@@ -273,6 +300,7 @@ export const simulate = (options: Options): Promise<Outcome> => {
       yield* pass(60_000)
       break
     }
+    check(there)
     if (script.most > 6) throw new Violation(`${script.most} requests at once`)
     const faults = [...backend.weather.seen.values()].reduce((sum, count) => sum + count, 0)
     return { ...tally, tasks: scheduler.tasks, hash: scheduler.hash, faults }
@@ -286,6 +314,12 @@ export const simulate = (options: Options): Promise<Outcome> => {
       Effect.provideService(Scheduler.Scheduler, scheduler)
     )
   )
+}
+
+/** While nobody reads, once in a minute; and as much longer as the upstream asks to be left alone, or fails. */
+const checkGaps = (polls: ReadonlyArray<number>, now: number) => {
+  const last = polls.at(-1)
+  if (last !== undefined && now - last > 150_000) throw new Violation(`not polled for ${now - last} ms`)
 }
 
 const exitOf = <A, E>(exit: Exit.Exit<A, E> | undefined): Effect.Effect<A, E | Violation> =>

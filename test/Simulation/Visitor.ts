@@ -1,10 +1,16 @@
-/** A client in a simulated world: any road, pace, query and patience; it stalls, drops and comes back with any cursor. */
-import { Clock, Effect } from "effect"
+/**
+ * A client in a simulated world: any road, pace, query and patience. It reads the bytes of its road, all at once or a few at
+ * a time; it stalls, drops in the middle of a frame, and comes back with the cursor of its last whole message, or another.
+ */
+import { type Clock, Effect } from "effect"
 
-import { Hub, type Query } from "../../src/Hub.ts"
+import { type Frame, Hub, type Query, type Reader, type Sink } from "../../src/Hub.ts"
+import { chunk } from "../../src/Hub/Framing.ts"
+import { Gzip } from "../../src/Http/Gzip.ts"
+import { Held } from "../Held.ts"
 import { type Dice, Violation } from "../Hub/World.ts"
-import { Client, connect } from "../Kit.ts"
 import type { Truth } from "./Truth.ts"
+import { type Encoding, type Wire, wireOf } from "./Wire.ts"
 
 export interface Tally {
   commits: number
@@ -17,83 +23,252 @@ export interface Tally {
   lostCommits: number
   fullDisks: number
   drops: number
+  /** Of the drops and deaths: in the middle of a frame. */
+  cuts: number
   stalls: number
+  mouthfuls: number
+  /** The wall clock was set, forward or back. */
+  clockSets: number
 }
 
-export class Visitor extends Client {
+/** What all visitors of one world share. */
+export interface Ground {
+  /** Time that passes, whatever the wall clock says. */
+  readonly clock: Clock.Clock
+  readonly dice: Dice
+  readonly truth: Truth
+  readonly tally: Tally
+  /** Told before it is thrown: the hub takes whatever a connection throws for that connection's trouble. */
+  readonly onViolation: (broken: unknown) => void
+}
+
+export interface Habit {
+  readonly query: Query
+  readonly interval: number
+  readonly isPolling: boolean
+  readonly encoding: Encoding
+  /** Takes a few bytes at a time, one by one. */
+  readonly sips: boolean
+}
+
+/** By docs/protocol.md: a ping after this long without a message, and how long a frame may wait to be taken, ms. */
+const pingEvery = 15_000
+const stalledAfter = 60_000
+const [rotatesFrom, rotatesTo] = [480_000, 720_000]
+const slack = 1_000
+
+export class Visitor extends Held implements Sink {
+  readonly framing: Sink["framing"]
   readonly query: Query
   readonly interval: number
   readonly isPolling: boolean
   isConnected = false
-  private readonly truth: Truth
-  private readonly tally: Tally
+  ended: string | undefined
+  /** It takes nothing. */
+  isStalled = false
+  private readonly ground: Ground
+  private readonly encoding: Encoding
+  private sips: boolean
+  private reader: Reader | undefined
+  private hub: Hub["Service"] | undefined
+  private wire: Wire | undefined
+  private gzip: Gzip | undefined
+  /** What is left of the last frame, and whether the hub knows. */
+  private rest: Buffer = Buffer.alloc(0)
+  private isPending = false
+  private isAnswered = false
+  private cameAt = 0
+  private heardAt = 0
+  private takenAt = 0
 
-  constructor(
-    clock: Clock.Clock,
-    options: {
-      readonly query: Query
-      readonly interval: number
-      readonly isPolling: boolean
-      readonly truth: Truth
-      readonly tally: Tally
-    }
-  ) {
-    super(clock)
-    this.query = options.query
-    this.interval = options.interval
-    this.isPolling = options.isPolling
-    this.truth = options.truth
-    this.tally = options.tally
+  constructor(ground: Ground, { encoding, interval, isPolling, query, sips }: Habit) {
+    super()
+    this.ground = ground
+    this.query = query
+    this.interval = interval
+    this.isPolling = isPolling
+    this.encoding = isPolling ? "text" : encoding
+    this.sips = sips && !isPolling
+    // The hub has long texts compressed by other threads, and no seed decides when they are done. So it is told of a
+    // plain road, and the compressed bytes are made when they are written.
+    this.framing =
+      ({ gzipEvents: "events", gzipChunks: "chunks" } as { readonly [encoding: string]: Sink["framing"] })[
+        this.encoding
+      ] ?? (this.encoding as Sink["framing"])
   }
 
-  /** Every message is held against the truth when it comes. */
-  override receive(text: string): ReturnType<Client["receive"]> {
-    const refused = this.refused
-    const message = super.receive(text)
-    this.tally.messages++
-    if (message.type === "change") this.tally.changes++
-    if (message.type === "snapshot") this.tally.snapshots++
-    if (this.refused > refused)
-      throw new Violation(`a message from ${message.from} for one who stands at ${this.cursor}`)
-    if (this.queued > 0) throw new Violation("a frame was offered while one was not taken")
-    if (this.cursor !== undefined) this.truth.check(this, this.query, message.type)
-    return message
+  private get now(): number {
+    return this.ground.clock.currentTimeMillisUnsafe()
+  }
+
+  readonly write = (frame: Frame): boolean => {
+    try {
+      if (this.isPending) throw new Violation("a frame was offered while one was not taken")
+      const encoded = frame.in(this.encoding)
+      this.gzip?.add(encoded)
+      this.send(Buffer.concat(encoded.buffers))
+    } catch (broken) {
+      this.ground.onViolation(broken)
+      throw broken
+    }
+    return !this.isPending
+  }
+
+  readonly end = (code: string): void => {
+    const { now } = this
+    const since = now - (code === "stalled" ? this.takenAt : this.cameAt)
+    if (code === "stalled" && (!this.isPending || since < stalledAfter - 1))
+      this.ground.onViolation(new Violation(`ended as stalled ${since} ms after it took something`))
+    if (code === "rotation" && (since < rotatesFrom - 1 || since > rotatesTo + slack))
+      this.ground.onViolation(new Violation(`sent away after ${since} ms`))
+    this.ended = code
+    this.leave()
   }
 
   /** Comes, or comes back. `since`: what it says it has. */
   readonly come = Effect.fnUntraced(function* (this: Visitor, since: string | undefined) {
-    this.messages.length = 0
-    this.arrivals.length = 0
-    this.stalled = false
-    if (since !== undefined) this.tally.resumes++
-    const pace = { interval: this.isPolling ? 0 : this.interval, once: this.isPolling }
-    const now = (yield* Clock.Clock).currentTimeMillisUnsafe()
-    this.isConnected = true
-    yield* connect(this.query, {
-      since,
-      pace,
-      notBefore: this.isPolling ? now + this.interval : 0,
-      client: this
+    const { encoding, interval, isPolling, now } = this
+    if (since !== undefined) this.ground.tally.resumes++
+    this.isStalled = false
+    this.isAnswered = false
+    this.ended = undefined
+    this.cameAt = now
+    this.heardAt = now
+    this.takenAt = now
+    this.wire = wireOf(encoding, (text, event) => {
+      const message = this.receive(text)
+      if (event !== undefined && (event.type !== message.type || event.lastEventId !== message.cursor))
+        throw new Violation(`an event ${event.type} with id ${event.lastEventId} for ${text}`)
     })
+    this.gzip = encoding.startsWith("gzip") ? new Gzip() : undefined
+    if (encoding !== "text" && encoding !== "socket") this.greet("retry: 2000\n\n")
+    this.isConnected = true
+    const hub = yield* Hub
+    this.hub = hub
+    this.reader = hub.enter(this.query, this, {
+      interval: isPolling ? 0 : interval,
+      once: isPolling
+    })
+    yield* hub.open(this.reader, { since, notBefore: isPolling ? now + interval : 0 })
   })
 
-  /** The connection is gone; what was under way on it comes no more. */
+  /** What is written before any frame. */
+  private greet(text: string): void {
+    const bytes = this.gzip?.begin(text) ?? Buffer.from(text)
+    this.wire!.feed(this.encoding.endsWith("hunks") ? Buffer.concat(chunk(bytes)) : bytes)
+    this.wire!.frameEnds()
+  }
+
+  private send(bytes: Buffer): void {
+    this.rest = bytes
+    this.takenAt = this.now
+    if (!this.isStalled) this.taste(this.sips ? this.mouthful() : bytes.length)
+    this.isPending = this.rest.length > 0
+  }
+
+  private mouthful(): number {
+    return this.ground.dice.pick([1, 1, 2, 7, 64, 1_000])
+  }
+
+  /** Reads some of the rest: byte by byte, or cut somewhere. */
+  private taste(count: number): void {
+    const { dice } = this.ground
+    const bytes = this.rest.subarray(0, count)
+    this.rest = this.rest.subarray(bytes.length)
+    this.takenAt = this.now
+    if (this.sips && this.gzip === undefined) for (const byte of bytes) this.wire!.feed(Buffer.of(byte))
+    else if (this.encoding === "text") this.wire!.feed(bytes)
+    else {
+      const cut = dice.int(bytes.length)
+      this.wire!.feed(bytes.subarray(0, cut))
+      this.wire!.feed(bytes.subarray(cut))
+    }
+    if (this.rest.length === 0) this.wire!.frameEnds()
+  }
+
+  /** A slow one takes a little more. */
+  sip(): void {
+    if (!this.isPending || this.isStalled) return
+    this.ground.tally.mouthfuls++
+    this.swallow(this.mouthful())
+  }
+
+  /** Takes all that is left. */
+  drain(): void {
+    this.isStalled = false
+    if (this.isPending) this.swallow(this.rest.length)
+  }
+
+  private swallow(count: number): void {
+    this.taste(count)
+    if (this.rest.length > 0) return this.hub!.progressed(this.reader!)
+    this.isPending = false
+    this.hub!.drained(this.reader!)
+  }
+
+  /** Takes whatever comes from now on. */
+  hurry(): void {
+    this.sips = false
+    this.drain()
+  }
+
+  /** Every message is held against the truth when it comes. */
+  override receive(text: string): ReturnType<Held["receive"]> {
+    const { tally, truth } = this.ground
+    const { refused } = this
+    const message = super.receive(text)
+    this.heardAt = this.now
+    this.isAnswered = true
+    tally.messages++
+    if (message.type === "change") tally.changes++
+    if (message.type === "snapshot") tally.snapshots++
+    if (this.refused > refused)
+      throw new Violation(`a message from ${message.from} for one who stands at ${this.cursor}`)
+    if (this.cursor !== undefined) truth.check(this, this.query, message.type)
+    return message
+  }
+
+  /** Throws where it waits longer than it was promised. */
+  check(): void {
+    if (!this.isConnected || this.ended !== undefined || this.isPolling) return
+    const { now } = this
+    if (now - this.cameAt > rotatesTo + slack)
+      throw new Violation(`one connection for ${now - this.cameAt} ms`)
+    if (this.isPending && now - this.takenAt > stalledAfter + slack)
+      throw new Violation(`nothing of a frame was taken for ${now - this.takenAt} ms`)
+    if (!this.isPending && now - this.heardAt > Math.max(pingEvery, now - this.takenAt) + slack)
+      throw new Violation(`a reader has heard nothing for ${now - this.heardAt} ms`)
+  }
+
+  /** The connection is gone; what was under way on it comes no more, or some of it. */
   vanish(): void {
     if (!this.isConnected) return
+    const { dice, tally } = this.ground
+    if (this.rest.length > 0) {
+      tally.cuts++
+      if (dice.chance(0.5)) this.taste(dice.int(this.rest.length))
+    }
     this.isConnected = false
-    this.drop()
+    this.leave()
+  }
+
+  private leave(): void {
+    this.rest = Buffer.alloc(0)
+    this.isPending = false
+    this.hub!.leave(this.reader!)
   }
 
   /** The end of a long poll. */
   readonly conclude = Effect.fnUntraced(function* (this: Visitor) {
     const hub = yield* Hub
-    if (this.reader === undefined || this.messages.length > 0) return
+    if (this.reader === undefined || this.isAnswered) return
     const answer = yield* hub.conclude(this.reader)
     if (typeof answer !== "string") this.receive(answer.in("text").buffers.map(String).join(""))
   })
 
   /** What this client might present as its cursor. */
-  presents(dice: Dice, others: ReadonlyArray<Visitor>): string | undefined {
+  presents(others: ReadonlyArray<Visitor>): string | undefined {
+    const { dice } = this.ground
     const own = this.cursor
     if (own === undefined || dice.chance(0.7)) return own
     return dice.pick([
