@@ -1,7 +1,7 @@
 /** All clients: who they are, and how restless. */
 import type { Query } from "./Query.ts"
 import { roadNames } from "./Road.ts"
-import { type Ground, Visitor } from "./Visitor.ts"
+import { type Ground, type Habit, Visitor } from "./Visitor.ts"
 
 const intervals = [0, 0, 0, 50, 500, 2_000, 5_000]
 
@@ -38,12 +38,18 @@ export class Crowd {
   }
 
   /** Some leave, by the chance of each in a tenth of a second, come back, or lose patience. */
-  stir(options: { readonly drops: number; readonly leaves: number }): void {
+  stir(options: { readonly drops: number; readonly leaves: number; readonly pauses: number }): void {
     const { dice, tally } = this.ground
     clearInterval(this.timer)
     this.timer = setInterval(() => {
       const now = performance.now()
       for (const [at, visitor] of this.visitors.entries()) {
+        if (visitor.isPaused) continue
+        if (dice.chance(options.pauses) && visitor.pause()) {
+          tally.add("paused")
+          setTimeout(() => visitor.goOn(), 500 + dice.int(8_000))
+          continue
+        }
         if (dice.chance(options.leaves)) {
           tally.add("left")
           visitor.stop()
@@ -63,7 +69,7 @@ export class Crowd {
 
   /** Nobody leaves any more unless it hears nothing. */
   calm(): void {
-    this.stir({ drops: 0, leaves: 0 })
+    this.stir({ drops: 0, leaves: 0, pauses: 0 })
   }
 
   async stop(): Promise<void> {
@@ -73,16 +79,28 @@ export class Crowd {
   }
 
   private newcomer(): Visitor {
-    const { dice, oracle } = this.ground
+    const { dice } = this.ground
     const road = dice.pick(roadNames)
     const interval = dice.pick(intervals)
-    const visitor = new Visitor(this.ground, {
-      name: `${road} ${++this.count}`,
+    return this.enter({
       query: dice.pick(this.queries),
       road,
       interval,
+      startsNow: road !== "poll" && dice.chance(0.15),
       patience: interval + (dice.chance(0.3) ? 4_000 : 40_000)
     })
+  }
+
+  /** Somebody of habits that are not left to chance. */
+  invite(habit: Omit<Habit, "name">): Visitor {
+    const visitor = this.enter(habit)
+    this.visitors.push(visitor)
+    return visitor
+  }
+
+  private enter(habit: Omit<Habit, "name">): Visitor {
+    const { oracle } = this.ground
+    const visitor = new Visitor(this.ground, { ...habit, name: `${habit.road} ${++this.count}` })
     const run = visitor
       .run()
       .catch((error: unknown) => oracle.violated(`${visitor.name} broke: ${String(error)}`))

@@ -4,7 +4,7 @@
  */
 import type { Held } from "../Held.ts"
 import type { Digest } from "./Digest.ts"
-import { type Query, sourceOf, sourcesOf } from "./Query.ts"
+import { collectionsOf, partsFrom, type Query, sourceOf } from "./Query.ts"
 import type { Truth } from "./Truth.ts"
 
 export interface Witness {
@@ -42,14 +42,19 @@ export class Oracle {
   check(witness: Witness): void {
     this.checks++
     this.agree(witness)
-    for (const source of sourcesOf(witness.query)) this.wasTrue(witness, source)
+    for (const source of sourcesOf(witness)) this.wasTrue(witness, source)
   }
 
   /** Whether all that it holds is what the upstream says now. */
   isCurrent(witness: Witness): boolean {
     const { held, query } = witness
-    for (const { collection } of query.parts) if (held.states.get(collection) !== "live") return false
-    for (const source of sourcesOf(query)) {
+    // A member that nobody reads any more is none that its family is asked for.
+    const asked = new Set(query.parts.map(({ collection }) => collection))
+    for (const name of shownTo(witness))
+      if (held.states.get(name) !== "live" && (asked.has(name) || held.states.get(name) !== "loading"))
+        return false
+    for (const source of sourcesOf(witness)) {
+      if (held.states.get(source) === "loading") continue
       const span = this.truth.spanOf(query, source, digestOf(witness, source))
       if (span?.last !== this.truth.versionOf(source)) return false
     }
@@ -58,8 +63,8 @@ export class Oracle {
 
   private agree(witness: Witness): void {
     const { digests, held, name, query } = witness
-    const own = query.parts
-      .map(({ collection: each }) => {
+    const own = shownTo(witness)
+      .map((each) => {
         const state = `${held.states.get(each)} ${held.errors.get(each) ?? ""}`
         return `${each} ${digests.get(each)?.text ?? empty} ${state}`
       })
@@ -73,7 +78,7 @@ export class Oracle {
 
   private wasTrue(witness: Witness, source: string): void {
     const { held, name, query, versions } = witness
-    const parts = query.parts.filter(({ collection }) => sourceOf(collection) === source)
+    const parts = partsFrom(query, source)
     const digest = digestOf(witness, source)
     // Nothing was read yet, or nobody has read this member for a while.
     if (parts.every(({ collection }) => held.states.get(collection) === "loading"))
@@ -91,8 +96,18 @@ export class Oracle {
   }
 }
 
+/** What it shows; a member of a family that is gone is as one that never was. */
+const shownTo = ({ digests, held, query }: Witness): ReadonlyArray<string> => {
+  const named = new Set(query.parts.map(({ collection }) => collection))
+  return collectionsOf(query, held.states.keys()).filter(
+    (name) =>
+      named.has(name) || held.states.get(name) !== "loading" || (digests.get(name)?.text ?? empty) !== empty
+  )
+}
+
+const sourcesOf = (witness: Witness): ReadonlySet<string> => new Set(shownTo(witness).map(sourceOf))
+
 const digestOf = ({ digests, query }: Witness, source: string): string =>
-  query.parts
-    .filter(({ collection }) => sourceOf(collection) === source)
+  partsFrom(query, source)
     .map(({ collection }) => digests.get(collection)?.text ?? empty)
     .join()

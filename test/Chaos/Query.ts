@@ -20,8 +20,23 @@ export interface Query {
 /** The source that a collection's rows come from: what comes from one source changes together. */
 export const sourceOf = (collection: string): string => (collection === "total" ? "pools" : collection)
 
-export const sourcesOf = ({ parts }: Query): ReadonlySet<string> =>
-  new Set(parts.map(({ collection }) => sourceOf(collection)))
+/** All members of the family that anybody reads. */
+const members = "order:*"
+
+/** The collections that a query shows: those it names, and of these the ones that its pattern means. */
+export const collectionsOf = ({ parts }: Query, known: Iterable<string>): ReadonlyArray<string> =>
+  parts.flatMap(({ collection }) =>
+    collection === members
+      ? [...new Set(known)].filter((name) => name.startsWith("order:")).toSorted()
+      : [collection]
+  )
+
+/** What a query shows of one source. */
+export const partsFrom = ({ parts }: Query, source: string): ReadonlyArray<Part> =>
+  parts.flatMap((part) => {
+    if (sourceOf(part.collection) === source) return [part]
+    return part.collection === members && source.startsWith("order:") ? [{ ...part, collection: source }] : []
+  })
 
 const matches = (row: Row, where: Part["where"]): boolean => {
   if (where === undefined) return true
@@ -75,8 +90,14 @@ export const queries: ReadonlyArray<Query> = [
   query({ collection: "typed", where: ["type", "a"] }),
   query({ collection: "typed", where: ["type", "null"], fields: ["n"] }),
   query({ collection: "order:1" }),
-  query({ collection: "order:2" }, { collection: "pools", fields: ["n"] }, { collection: "typed" })
+  query({ collection: "order:2" }, { collection: "pools", fields: ["n"] }, { collection: "typed" }),
+  query({ collection: "order:3" }, { collection: "order:4" }),
+  query({ collection: members }),
+  query({ collection: members }, { collection: "total" })
 ]
+
+/** So much of it every second that a reader who takes nothing is soon noticed. */
+export const bulk = query({ collection: "bulk" })
 
 /** As many more as are wanted, none like the other: who comes and goes with its own query must leave nothing behind. */
 export const manyQueries = (count: number): ReadonlyArray<Query> => [

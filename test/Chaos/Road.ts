@@ -1,5 +1,6 @@
 /** The four ways by which a client reads, each until its end: nothing of the server's code, real sockets. */
 import * as http from "node:http"
+import type { Readable } from "node:stream"
 import { createGunzip } from "node:zlib"
 
 import { EventParser } from "../Clients.ts"
@@ -14,6 +15,8 @@ export interface Visit {
   readonly take: (text: string, id?: string) => void
   /** Nothing changed up to there. */
   readonly move: (cursor: string) => void
+  /** From where it reads: paused, it takes nothing. */
+  readonly reads: (body: Readable) => void
   /** What no fault of a network explains. */
   readonly wrong: (what: string) => void
 }
@@ -33,9 +36,11 @@ const stream =
   (headers: { readonly [name: string]: string }): Road =>
   (visit) =>
     new Promise((done) => {
-      const request = http.get(urlOf({ ...visit, since: undefined }, "stream"), {
+      const { since } = visit
+      const isCursor = since !== undefined && since !== "now"
+      const request = http.get(urlOf({ ...visit, since: isCursor ? undefined : since }, "stream"), {
         agent: false,
-        headers: { ...headers, ...(visit.since === undefined ? {} : { "last-event-id": visit.since }) },
+        headers: { ...headers, ...(isCursor ? { "last-event-id": since } : {}) },
         signal: visit.signal
       })
       request.on("error", () => done())
@@ -55,6 +60,7 @@ const stream =
         body.on("data", (bytes: Buffer) => {
           if (!visit.signal.aborted) parser.feed(bytes)
         })
+        visit.reads(body)
         body.on("end", () => done())
         response.on("close", () => done())
       })

@@ -1,16 +1,7 @@
 /** The upstream's rows, and what they were at every version it has ever answered with. */
 import { fromScaled, toScaled } from "../../src/Config.ts"
 import type { Dice } from "../Hub/World.ts"
-import {
-  digestOf,
-  type Part,
-  project,
-  type Query,
-  type Row,
-  type Rows,
-  sourceOf,
-  sourcesOf
-} from "./Query.ts"
+import { digestOf, type Part, partsFrom, project, type Query, type Row, type Rows } from "./Query.ts"
 
 /** Rows look like this from the first to the last version given, though not always in between. */
 interface Span {
@@ -22,6 +13,7 @@ const nasty = ["__proto__", "a,b/c", "🙂", "constructor", "10"]
 
 export class Truth {
   isFrozen = false
+  isFlooding = false
   private readonly dice: Dice
   private readonly queries: ReadonlyArray<Query>
   private readonly pools: number
@@ -45,6 +37,7 @@ export class Truth {
     if (!this.rows.has(source)) this.rows.set(source, new Map())
     if ((this.versions.get(source) ?? 0) === 0 || (!this.isFrozen && this.dice.chance(0.85))) {
       if (source === "pools") this.stirPools()
+      else if (source === "bulk") this.stirBulk()
       else this.stirFew(source)
       this.publish(source)
     }
@@ -80,8 +73,8 @@ export class Truth {
     const version = (this.versions.get(source) ?? 0) + 1
     this.versions.set(source, version)
     for (const query of this.queries) {
-      if (!sourcesOf(query).has(source)) continue
-      const parts = query.parts.filter(({ collection }) => sourceOf(collection) === source)
+      const parts = partsFrom(query, source)
+      if (parts.length === 0) continue
       const digest = parts.map((part) => digestOf(this.shown(part))).join()
       const name = `${source} ${query.search}`
       const spans = this.seen.get(name) ?? new Map<string, Span>()
@@ -114,6 +107,15 @@ export class Truth {
     // Of twice as many ids one comes or goes, so that in the long run half of them are there.
     const id = dice.chance(0.2) ? dice.pick(nasty) : `p${dice.int(2 * this.pools)}`
     if (!pools.delete(id)) pools.set(id, this.pool(id))
+  }
+
+  /** All of them, as long as they are wanted: texts of which no two are alike. */
+  private stirBulk(): void {
+    const rows = this.rows.get("bulk")!
+    for (let at = 0; at < (this.isFlooding ? 100 : 1); at++) {
+      const text = Array.from({ length: 1_000 }, () => this.dice.int(2 ** 31).toString(36)).join(" ")
+      rows.set(`b${at}`, { id: `b${at}`, text, n: this.count++ })
+    }
   }
 
   private stirFew(source: string): void {

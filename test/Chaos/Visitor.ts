@@ -1,4 +1,6 @@
 /** A client that keeps its rows and its cursor, and comes back whenever its connection ends. */
+import type { Readable } from "node:stream"
+
 import { canonicalText, Held, type Message } from "../Held.ts"
 import type { Dice } from "../Hub/World.ts"
 import { Digest } from "./Digest.ts"
@@ -20,12 +22,21 @@ export interface Habit {
   readonly query: Query
   readonly road: RoadName
   readonly interval: number
+  /** Asks for what comes from now on, and then for the rows that there were. */
+  readonly startsNow: boolean
   /** Gives a connection up on which nothing comes for so long, ms. */
   readonly patience: number
 }
 
 /** Why a client with a cursor may get a snapshot all the same: there is no other reason that would not be a loss. */
 const forgivable = new Set(["smaller"])
+
+/** What it was told since `now`, until it has the rows from before. */
+interface Joining {
+  readonly waiting: Array<readonly [text: string, id: string | undefined]>
+}
+
+const revisionOf = (cursor: string): number => Number(cursor.split("-")[1])
 
 export class Visitor extends Held implements Witness {
   readonly name: string
@@ -42,6 +53,12 @@ export class Visitor extends Held implements Witness {
   private connection = new AbortController()
   private isFirst = false
   private presented: string | undefined
+  private body: Readable | undefined
+  private joining: Joining | undefined
+  private overlaps = false
+  /** How many connections it has had. */
+  connections = 0
+  isPaused = false
 
   constructor(ground: Ground, habit: Habit) {
     super()
@@ -54,7 +71,7 @@ export class Visitor extends Held implements Witness {
   /** Until `stop`. */
   async run(): Promise<void> {
     const { daemon, dice } = this.ground
-    const { interval, query, road } = this.habit
+    const { interval, query, road, startsNow } = this.habit
     const search = [query.search, ...(interval === 0 ? [] : [`interval=${interval}ms`])]
     while (!this.isStopped) {
       const connection = new AbortController()
@@ -62,12 +79,20 @@ export class Visitor extends Held implements Witness {
       this.isFirst = true
       this.presented = this.cursor
       this.lastAt = performance.now()
+      this.body = undefined
+      this.joining = undefined
+      this.overlaps = false
+      this.connections++
       await roads[road]({
         url: daemon.url,
         search: search.filter((item) => item !== "").join("&"),
-        since: this.cursor,
+        since: this.cursor ?? (startsNow ? "now" : undefined),
         signal: connection.signal,
         take: (text, id) => !connection.signal.aborted && this.take(text, id),
+        reads: (body) => {
+          this.body = body
+          if (this.isPaused) body.pause()
+        },
         move: (cursor) => !connection.signal.aborted && this.arrive(cursor),
         wrong: (what) => this.ground.oracle.violated(`${this.name}: ${what}`)
       })
@@ -86,6 +111,20 @@ export class Visitor extends Held implements Witness {
     this.connection.abort()
   }
 
+  /** Takes nothing for a while, however much comes; `undefined`: its road cannot. */
+  pause(): boolean {
+    if (this.body === undefined) return false
+    this.isPaused = true
+    this.body.pause()
+    return true
+  }
+
+  goOn(): void {
+    this.isPaused = false
+    this.lastAt = performance.now()
+    this.body?.resume()
+  }
+
   /** Comes back as somebody who has never been here. */
   forget(): void {
     this.cursor = undefined
@@ -95,6 +134,59 @@ export class Visitor extends Held implements Witness {
   }
 
   private take(text: string, id: string | undefined): void {
+    if (this.joining !== undefined) {
+      this.joining.waiting.push([text, id])
+      return
+    }
+    if (this.cursor === undefined && this.habit.startsNow) return this.begin(text)
+    this.apply(text, id)
+  }
+
+  /** Asked for what comes from now on it is told where that is, and asks for the rows that there were. */
+  private begin(text: string): void {
+    const { oracle, tally } = this.ground
+    const { cursor, type } = JSON.parse(text) as Message
+    if (type === "goodbye") return tally.add("goodbye before now")
+    if (type !== "ping")
+      return oracle.violated(`${this.name} asked for what comes from now on, and got a ${type}`)
+    this.lastAt = performance.now()
+    const joining: Joining = { waiting: [] }
+    this.joining = joining
+    void this.join(joining, cursor!)
+  }
+
+  private async join(joining: Joining, toldAt: string): Promise<void> {
+    const { daemon, oracle, tally } = this.ground
+    const url = `${daemon.url}/v1/snapshot?${this.query.search}`
+    const snapshot = await fetch(url, { headers: { connection: "close" } })
+      .then((answer) => (answer.status === 200 ? answer.text() : undefined))
+      .catch(() => undefined)
+    if (this.joining !== joining) return
+    if (snapshot === undefined) return this.forget()
+    this.joining = undefined
+    this.apply(snapshot, undefined)
+    // Asked for later, so nothing has changed between the two.
+    if (revisionOf(this.cursor!) < revisionOf(toldAt)) {
+      this.cursor = toldAt
+      oracle.check(this)
+    }
+    tally.add("now joined")
+    this.overlaps = true
+    for (const [text, id] of joining.waiting) this.apply(text, id)
+  }
+
+  /** Its rows are newer than where it was told that it stands: what it has is passed over, what it has in part does no harm. */
+  private isOver(text: string): boolean {
+    const { cursor, from } = JSON.parse(text) as Message
+    if (!this.overlaps || cursor === undefined) return false
+    if (revisionOf(cursor) <= revisionOf(this.cursor!)) return true
+    this.overlaps = false
+    this.cursor = from
+    return false
+  }
+
+  private apply(text: string, id: string | undefined): void {
+    if (this.isOver(text)) return
     const { oracle, tally } = this.ground
     const before = this.refused
     let message: Message

@@ -10,7 +10,7 @@ import { Crowd } from "./Crowd.ts"
 import { Oracle } from "./Oracle.ts"
 import { Process } from "./Process.ts"
 import { Proxy } from "./Proxy.ts"
-import { type Query, type Row } from "./Query.ts"
+import { collectionsOf, partsFrom, type Query, type Row, sourceOf } from "./Query.ts"
 import { Tally } from "./Tally.ts"
 import { Truth } from "./Truth.ts"
 import { Upstream } from "./Upstream.ts"
@@ -18,6 +18,8 @@ import { Upstream } from "./Upstream.ts"
 export interface WorldOptions {
   readonly seed: number
   readonly queries: ReadonlyArray<Query>
+  /** Of those who are invited. */
+  readonly moreQueries?: ReadonlyArray<Query>
   readonly pools: number
   readonly files: number
   /** By default a folder of its own. */
@@ -40,7 +42,11 @@ export class World {
 
   static async make(options: WorldOptions): Promise<World> {
     const dice = new Dice(options.seed)
-    const truth = new Truth(new Dice(options.seed + 1), options.queries, options.pools)
+    const truth = new Truth(
+      new Dice(options.seed + 1),
+      [...options.queries, ...(options.moreQueries ?? [])],
+      options.pools
+    )
     const upstream = await new Upstream(dice, truth).start()
     const proxy = await new Proxy(dice, upstream.port).start()
     return new World(options, { dice, truth, upstream, proxy, port: await freePort() })
@@ -97,12 +103,19 @@ export class World {
       return oracle.violated(`${behind.length} of ${crowd.size} clients are not what the upstream is`)
     }
     const answers = new Map<string, string>()
+    // Others may be forgotten at any moment.
+    const named = crowd.visitors.flatMap(({ query }) => query.parts.map(({ collection }) => collection))
     for (const { cursor, name, query, ...visitor } of crowd.visitors) {
-      const asked = answers.get(query.search) ?? (await snapshotOf(daemon.url, query))
+      const collections = collectionsOf(query, named)
+      const asked = answers.get(query.search) ?? (await snapshotOf(daemon.url, query, collections))
       answers.set(query.search, asked)
-      const truly = textOf(query.parts.map((part) => [part.collection, this.truth.shown(part)]))
+      const truly = textOf(
+        collections
+          .flatMap((name) => partsFrom(query, sourceOf(name)).filter(({ collection }) => collection === name))
+          .map((part) => [part.collection, this.truth.shown(part)])
+      )
       const held = textOf(
-        query.parts.map(({ collection }) => [
+        collections.map((collection) => [
           collection,
           new Map(
             [...(visitor.rows.get(collection) ?? [])].map(([key, row]) => [key, Object.fromEntries(row)])
@@ -139,15 +152,12 @@ const textOf = (parts: Iterable<readonly [collection: string, rows: ReadonlyMap<
     })
     .join("\n")
 
-const snapshotOf = async (url: string, query: Query): Promise<string> => {
+const snapshotOf = async (url: string, query: Query, names: ReadonlyArray<string>): Promise<string> => {
   const answer = await fetch(`${url}/v1/snapshot?${query.search}`, { headers: { connection: "close" } })
   const { collections } = (await answer.json()) as {
     readonly collections: { readonly [name: string]: { readonly rows: { readonly [key: string]: Row } } }
   }
   return textOf(
-    query.parts.map(({ collection }) => [
-      collection,
-      new Map(Object.entries(collections[collection]?.rows ?? {}))
-    ])
+    names.map((collection) => [collection, new Map(Object.entries(collections[collection]?.rows ?? {}))])
   )
 }

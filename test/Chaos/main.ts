@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util"
 
 import { Idlers } from "./Idlers.ts"
-import { queries } from "./Query.ts"
+import { bulk, queries } from "./Query.ts"
 import { isAnswered } from "./Process.ts"
 import { seconds, spread } from "./Tally.ts"
 import { pass, World } from "./World.ts"
@@ -26,7 +26,7 @@ if (values.help) {
   read through real sockets and come back by their cursors. Exit code 1 where a row is lost or wrong, or somebody is
   sent a snapshot who could have been told what changed.
 
-  --quick      3 kills, 100 clients, about 30 s, instead of 20 kills, 500 clients, about 3 min
+  --quick      3 kills, 100 clients, about 30 s, instead of 20 kills, 500 clients, about 5 min
   --seed N     what the dice decide; when it happens the machine decides, so no two runs are the same
   --kills N, --clients N
   --forgetful  the daemon keeps nothing (RATECAST_DATA=none), which has to fail: shows that this can see
@@ -57,6 +57,7 @@ const say = (text: string) =>
 const world = await World.make({
   seed,
   queries,
+  moreQueries: [bulk],
   pools: 300,
   files: clients + 150,
   ...(values.forgetful ? { data: "none" } : {})
@@ -139,6 +140,48 @@ const starve = async () => {
     oracle.violated("it was never short of file descriptors: nothing was shown")
 }
 
+/** Some take nothing for less time than the daemon grants, others for more; sockets hold but a few seconds of it. */
+const hold = async () => {
+  proxy.clear()
+  crowd.calm()
+  truth.isFlooding = true
+  const invited = Array.from({ length: 8 }, (_, i) =>
+    crowd.invite({
+      query: bulk,
+      road: i % 2 === 0 ? "stream" : "gzip stream",
+      interval: 0,
+      startsNow: false,
+      patience: Infinity
+    })
+  )
+  await world.wait("they are there", () => invited.every(({ cursor }) => cursor !== undefined))
+  await pass(1_000)
+  const before = daemon.resident
+  const connections = invited.map((visitor) => visitor.connections)
+  for (const visitor of invited) visitor.pause()
+  const [short, long] = [invited.slice(0, 4), invited.slice(4)]
+  await pass(30_000)
+  const most = daemon.resident
+  for (const visitor of short) visitor.goOn()
+  await pass(60_000)
+  for (const visitor of long) visitor.goOn()
+  truth.isFlooding = false
+  await world.wait("all who stopped hold what the upstream says", () =>
+    invited.every((visitor) => oracle.isCurrent(visitor))
+  )
+  const ended = invited.filter((visitor, i) => visitor.connections > connections[i]!)
+  for (const visitor of short)
+    if (ended.includes(visitor)) oracle.violated(`${visitor.name} took nothing for 30 s and was sent away`)
+  for (const visitor of long)
+    if (!ended.includes(visitor)) oracle.violated(`${visitor.name} took nothing for 90 s and was kept`)
+  tally.add("stalled kept", invited.length - ended.length)
+  tally.add("stalled sent away", ended.length)
+  say(
+    `took nothing for 30 s: ${short.length} readers, for 90 s: ${long.length}; ${ended.length} were sent away; ` +
+      `${((most - before) / 1024).toFixed(1)} MiB more held for them`
+  )
+}
+
 const finish = (): never => {
   const { length } = oracle.violations
   console.log(`
@@ -149,6 +192,8 @@ const finish = (): never => {
   messages              ${tally.under("message ")}
   by road               ${tally.under("road ")}
   connections ended     ${tally.of("dropped")} dropped · ${tally.of("left")} left for good · ${tally.of("lost patience")} out of patience · goodbyes: ${tally.under("goodbye ")}
+  stopped reading       ${tally.of("paused")} for up to 8.5 s · for 30 s ${tally.of("stalled kept")} kept · for 90 s ${tally.of("stalled sent away")} sent away
+  from now on           ${tally.of("now joined")} joined the rows of a snapshot
   start to first answer ${spread(daemon.starts)}
   start to a client's next message         ${tally.spread("since start")}
   first answer to a client's next message  ${tally.spread("since answer")}
@@ -174,10 +219,11 @@ crowd.come(clients)
 await everybodyIsBack()
 say(`all ${clients} are there`)
 proxy.storm()
-crowd.stir({ drops: 0.002, leaves: 0.0003 })
+crowd.stir({ drops: 0.002, leaves: 0.0003, pauses: 0.001 })
 await killOften()
 await freeze()
 await starve()
+if (!values.quick) await hold()
 await world.settle()
 say("settled")
 await world.close()

@@ -4,7 +4,8 @@ import { runInNewContext } from "node:vm"
 
 import { Schema } from "effect"
 
-import { Decimal, defineConfig, derived, fromScaled, polled, source, toScaled } from "../../src/Config.ts"
+import { Decimal, defineConfig, derived, polled, source } from "../../src/Config.ts"
+import { Total, totalOf } from "../Total.ts"
 
 const upstream = process.env["CHAOS_UPSTREAM"]!
 const polling = { every: "1 second", idleEvery: "2 seconds", timeout: "2 seconds", retries: 1 } as const
@@ -36,15 +37,7 @@ const pools = polled({
   fixed: ["type"],
   source: source({ url: `${upstream}/pools`, ...polling })
 })
-const total = derived({
-  from: { pools },
-  key: "id",
-  row: Schema.Struct({ id: Schema.String, rate: Decimal, pools: Schema.Finite }),
-  rows: ({ pools }) => {
-    const sum = [...pools].reduce((sum, [, { rate }]) => sum + toScaled(rate, 3), 0n)
-    return [{ key: "all", row: { id: "all", rate: fromScaled(sum, 3), pools: pools.size } }]
-  }
-})
+const total = derived({ from: { pools }, key: "id", row: Total, rows: ({ pools }) => totalOf(pools) })
 const typed = polled({
   key: "id",
   row: Schema.Struct({ id: Schema.String, type: Schema.NullOr(Schema.String), n: Schema.Finite }),
@@ -52,6 +45,12 @@ const typed = polled({
   minKeep: 0,
   allowEmpty: true,
   source: source({ url: `${upstream}/typed`, ...polling })
+})
+const bulk = polled({
+  key: "id",
+  row: Schema.Struct({ id: Schema.String, text: Schema.String, n: Schema.Finite }),
+  minKeep: 0,
+  source: source({ url: `${upstream}/bulk`, ...polling, idleEvery: "1 minute" })
 })
 const order = polled({
   key: "id",
@@ -62,4 +61,4 @@ const order = polled({
   source: source({ url: `${upstream}/orders/{id}`, ...polling, forgetAfter: "10 seconds" })
 })
 
-export default defineConfig({ collections: { pools, total, typed, "order:{id}": order } })
+export default defineConfig({ collections: { pools, total, typed, bulk, "order:{id}": order } })

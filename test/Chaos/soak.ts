@@ -67,7 +67,7 @@ daemon.start()
 await world.wait("the daemon answers", () => daemon.life.answeredAt !== undefined)
 crowd.come(clients)
 await world.wait("everybody is there", () => crowd.present === crowd.size)
-crowd.stir({ drops: 0.003, leaves: 0.003 })
+crowd.stir({ drops: 0.003, leaves: 0.003, pauses: 0.001 })
 
 const samples: Array<Sample> = []
 const held: Array<Sample> = []

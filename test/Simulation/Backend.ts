@@ -1,9 +1,10 @@
 /** The upstreams of a simulated world: one with every weather, one whose rows move between types, and a family. */
 import { Effect, Schema } from "effect"
 
-import { Decimal, defineConfig, derived, fromScaled, polled, source, toScaled } from "../../src/Config.ts"
+import { Decimal, defineConfig, derived, polled, source } from "../../src/Config.ts"
 import type { Dice } from "../Hub/World.ts"
 import type { Answer, Asked } from "../Kit.ts"
+import { Total, totalOf } from "../Total.ts"
 import { maxBytes, retries, timeout, Weather } from "../Upstream/Weather.ts"
 
 const every = 10_000
@@ -13,15 +14,7 @@ const pools = polled({
   row: Schema.Struct({ id: Schema.String, rate: Decimal, n: Schema.Finite }),
   source: source({ url: "http://up/pools", every, timeout, retries, maxBytes })
 })
-const total = derived({
-  from: { pools },
-  key: "id",
-  row: Schema.Struct({ id: Schema.String, rate: Decimal, pools: Schema.Finite }),
-  rows: ({ pools }) => {
-    const sum = [...pools].reduce((sum, [, { rate }]) => sum + toScaled(rate, 3), 0n)
-    return [{ key: "all", row: { id: "all", rate: fromScaled(sum, 3), pools: pools.size } }]
-  }
-})
+const total = derived({ from: { pools }, key: "id", row: Total, rows: ({ pools }) => totalOf(pools) })
 const typed = polled({
   key: "id",
   row: Schema.Struct({

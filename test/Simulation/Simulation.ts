@@ -195,7 +195,7 @@ export const simulate = (options: Options): Promise<Outcome> => {
       }
       // A daemon that has failed is not the one that settles down.
       if (!disk.isFull && clock.currentTimeMillisUnsafe() >= until) return { running, scope }
-      if (dice.chance(0.012)) break
+      if (dice.chance(0.02)) break
     }
     disk.isFull = false
     checkPolls(backend.weather.polls.slice(polls))
@@ -229,12 +229,12 @@ export const simulate = (options: Options): Promise<Outcome> => {
     yield* Effect.forkDetach(Scope.close(scope, Exit.void))
     backend.weather.forget()
     if (dice.chance(0.3)) {
-      const lost = disk.cutPower(dice.int(4))
+      const lost = disk.cutPower(dice.int(6))
       truth.lose(lost)
       tally.powerCuts++
       tally.lostCommits += lost
     }
-    if (dice.chance(0.3)) disk.compact(memory)
+    if (dice.chance(0.5)) disk.compact(memory)
     trace(`killed at revision ${truth.revision}`)
     yield* pass(dice.int(20_000))
   })
