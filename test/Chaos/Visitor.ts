@@ -4,6 +4,7 @@ import type { Readable } from "node:stream"
 import { canonicalText, Held, type Message } from "../Held.ts"
 import type { Dice } from "../Hub/World.ts"
 import { Digest } from "./Digest.ts"
+import { Joining } from "./Joining.ts"
 import type { Oracle, Witness } from "./Oracle.ts"
 import type { Process } from "./Process.ts"
 import type { Query } from "./Query.ts"
@@ -31,13 +32,6 @@ export interface Habit {
 /** Why a client with a cursor may get a snapshot all the same: there is no other reason that would not be a loss. */
 const forgivable = new Set(["smaller"])
 
-/** What it was told since `now`, until it has the rows from before. */
-interface Joining {
-  readonly waiting: Array<readonly [text: string, id: string | undefined]>
-}
-
-const revisionOf = (cursor: string): number => Number(cursor.split("-")[1])
-
 export class Visitor extends Held implements Witness {
   readonly name: string
   readonly query: Query
@@ -55,7 +49,6 @@ export class Visitor extends Held implements Witness {
   private presented: string | undefined
   private body: Readable | undefined
   private joining: Joining | undefined
-  private overlaps = false
   /** How many connections it has had. */
   connections = 0
   isPaused = false
@@ -81,7 +74,6 @@ export class Visitor extends Held implements Witness {
       this.lastAt = performance.now()
       this.body = undefined
       this.joining = undefined
-      this.overlaps = false
       this.connections++
       await roads[road]({
         url: daemon.url,
@@ -134,11 +126,16 @@ export class Visitor extends Held implements Witness {
   }
 
   private take(text: string, id: string | undefined): void {
-    if (this.joining !== undefined) {
-      this.joining.waiting.push([text, id])
-      return
+    const { cursor, habit, joining } = this
+    if (joining?.keeps(text, id) === true) return
+    if (cursor === undefined && habit.startsNow) return this.begin(text)
+    if (joining !== undefined) {
+      this.cursor = joining.from(text, cursor!)
+      if (this.cursor === undefined) {
+        this.cursor = cursor
+        return
+      }
     }
-    if (this.cursor === undefined && this.habit.startsNow) return this.begin(text)
     this.apply(text, id)
   }
 
@@ -150,12 +147,11 @@ export class Visitor extends Held implements Witness {
     if (type !== "ping")
       return oracle.violated(`${this.name} asked for what comes from now on, and got a ${type}`)
     this.lastAt = performance.now()
-    const joining: Joining = { waiting: [] }
-    this.joining = joining
-    void this.join(joining, cursor!)
+    this.joining = new Joining(cursor!)
+    void this.join(this.joining)
   }
 
-  private async join(joining: Joining, toldAt: string): Promise<void> {
+  private async join(joining: Joining): Promise<void> {
     const { daemon, oracle, tally } = this.ground
     const url = `${daemon.url}/v1/snapshot?${this.query.search}`
     const snapshot = await fetch(url, { headers: { connection: "close" } })
@@ -163,30 +159,14 @@ export class Visitor extends Held implements Witness {
       .catch(() => undefined)
     if (this.joining !== joining) return
     if (snapshot === undefined) return this.forget()
-    this.joining = undefined
     this.apply(snapshot, undefined)
-    // Asked for later, so nothing has changed between the two.
-    if (revisionOf(this.cursor!) < revisionOf(toldAt)) {
-      this.cursor = toldAt
-      oracle.check(this)
-    }
+    this.cursor = joining.standsAt(this.cursor!)
+    oracle.check(this)
     tally.add("now joined")
-    this.overlaps = true
-    for (const [text, id] of joining.waiting) this.apply(text, id)
-  }
-
-  /** Its rows are newer than where it was told that it stands: what it has is passed over, what it has in part does no harm. */
-  private isOver(text: string): boolean {
-    const { cursor, from } = JSON.parse(text) as Message
-    if (!this.overlaps || cursor === undefined) return false
-    if (revisionOf(cursor) <= revisionOf(this.cursor!)) return true
-    this.overlaps = false
-    this.cursor = from
-    return false
+    for (const told of joining.release()) this.take(...told)
   }
 
   private apply(text: string, id: string | undefined): void {
-    if (this.isOver(text)) return
     const { oracle, tally } = this.ground
     const before = this.refused
     let message: Message

@@ -8,16 +8,18 @@ import { TestClock } from "effect/testing"
 
 import { Catalog, makeCatalog } from "../../src/Catalog.ts"
 import { layerHub } from "../../src/Daemon.ts"
-import { Hub, HubMemory, makeQuery, type Part, type Query } from "../../src/Hub.ts"
+import { Hub, HubMemory } from "../../src/Hub.ts"
 import { Upstream } from "../../src/Upstream.ts"
 import { Dice, Violation } from "../Hub/World.ts"
 import { Script, startOfTime } from "../Kit.ts"
 import { WallClock } from "../WallClock.ts"
 import { Backend, config } from "./Backend.ts"
 import { FaultyDisk } from "./FaultyDisk.ts"
+import { queryOf } from "./Query.ts"
 import { SeededScheduler } from "./SeededScheduler.ts"
+import { noTally, type Tally } from "./Tally.ts"
 import { Truth } from "./Truth.ts"
-import { type Ground as Shared, type Tally, Visitor } from "./Visitor.ts"
+import { type Ground as Shared, Visitor } from "./Visitor.ts"
 
 export interface Options {
   readonly seed: number
@@ -53,22 +55,7 @@ export const simulate = (options: Options): Promise<Outcome> => {
   const dice = new Dice(seed)
   const scheduler = new SeededScheduler(new Dice(seed + 1))
   const catalog = makeCatalog(config) as Catalog["Service"]
-  const tally: Tally = {
-    commits: 0,
-    messages: 0,
-    changes: 0,
-    snapshots: 0,
-    resumes: 0,
-    kills: 0,
-    powerCuts: 0,
-    lostCommits: 0,
-    fullDisks: 0,
-    drops: 0,
-    cuts: 0,
-    stalls: 0,
-    mouthfuls: 0,
-    clockSets: 0
-  }
+  const tally = noTally()
   const truth = new Truth()
   const backend = new Backend(dice, seed)
   let broken: unknown
@@ -98,34 +85,9 @@ export const simulate = (options: Options): Promise<Outcome> => {
       scope
     )
 
-  const partOf = (name: string): Part => {
-    const collection = { ...catalog.declared.get(name.split(":")[0]!)!.collection, name }
-    const where = [...collection.fixed].map(
-      (field) => [field, dice.pick(["stable", "volatile", "null"])] as const
-    )
-    const keys = { pools: "pool-", total: "all", typed: "t", order: "1" }[name.split(":")[0]!]!
-    return {
-      collection,
-      keys: dice.chance(0.2) ? new Set([`${keys}1`, `${keys}3`, "all", "__proto__", "1a"]) : undefined,
-      fields: dice.chance(0.2)
-        ? new Set([collection.key, ...collection.fields.filter(() => dice.chance(0.5))])
-        : undefined,
-      where: dice.chance(0.4) ? where : []
-    }
-  }
-
-  const query = (): Query => {
-    const names = ["pools", "total", "typed", "order:1", "order:2"].filter(() => dice.chance(0.4))
-    if (names.length === 0) names.push("typed")
-    return makeQuery(
-      names.map((name) => [name, partOf(name)] as const),
-      dice.chance(0.2) ? [["order:*", partOf("order:*")] as const] : []
-    )
-  }
-
   const newcomer = (ground: Ground) =>
     new Visitor(ground, {
-      query: query(),
+      query: queryOf(catalog, dice),
       interval: dice.pick([0, 0, 50, 1_000, 7_000, 60_000]),
       isPolling: dice.chance(0.25),
       encoding: dice.pick(["events", "chunks", "chunks", "socket", "socket", "gzipEvents", "gzipChunks"]),

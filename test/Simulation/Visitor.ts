@@ -9,27 +9,9 @@ import { chunk } from "../../src/Hub/Framing.ts"
 import { Gzip } from "../../src/Http/Gzip.ts"
 import { Held } from "../Held.ts"
 import { type Dice, Violation } from "../Hub/World.ts"
+import type { Tally } from "./Tally.ts"
 import type { Truth } from "./Truth.ts"
 import { type Encoding, type Wire, wireOf } from "./Wire.ts"
-
-export interface Tally {
-  commits: number
-  messages: number
-  changes: number
-  snapshots: number
-  resumes: number
-  kills: number
-  powerCuts: number
-  lostCommits: number
-  fullDisks: number
-  drops: number
-  /** Of the drops and deaths: in the middle of a frame. */
-  cuts: number
-  stalls: number
-  mouthfuls: number
-  /** The wall clock was set, forward or back. */
-  clockSets: number
-}
 
 /** What all visitors of one world share. */
 export interface Ground {

@@ -1,0 +1,36 @@
+/** What happened in a simulated world, counted. */
+export interface Tally {
+  commits: number
+  messages: number
+  changes: number
+  snapshots: number
+  resumes: number
+  kills: number
+  powerCuts: number
+  lostCommits: number
+  fullDisks: number
+  drops: number
+  /** Of the drops and deaths: in the middle of a frame. */
+  cuts: number
+  stalls: number
+  mouthfuls: number
+  /** The wall clock was set, forward or back. */
+  clockSets: number
+}
+
+export const noTally = (): Tally => ({
+  commits: 0,
+  messages: 0,
+  changes: 0,
+  snapshots: 0,
+  resumes: 0,
+  kills: 0,
+  powerCuts: 0,
+  lostCommits: 0,
+  fullDisks: 0,
+  drops: 0,
+  cuts: 0,
+  stalls: 0,
+  mouthfuls: 0,
+  clockSets: 0
+})
