@@ -5,13 +5,12 @@
 import { type Clock, Effect } from "effect"
 
 import { type Frame, Hub, type Query, type Reader, type Sink } from "../../src/Hub.ts"
-import { chunk } from "../../src/Hub/Framing.ts"
-import { Gzip } from "../../src/Http/Gzip.ts"
 import { Held } from "../Held.ts"
 import { type Dice, Violation } from "../Hub/World.ts"
+import { Inlet } from "./Inlet.ts"
 import type { Tally } from "./Tally.ts"
 import type { Truth } from "./Truth.ts"
-import { type Encoding, type Wire, wireOf } from "./Wire.ts"
+import type { Encoding } from "./Wire.ts"
 
 /** What all visitors of one world share. */
 export interface Ground {
@@ -53,10 +52,8 @@ export class Visitor extends Held implements Sink {
   private sips: boolean
   private reader: Reader | undefined
   private hub: Hub["Service"] | undefined
-  private wire: Wire | undefined
-  private gzip: Gzip | undefined
-  /** What is left of the last frame, and whether the hub knows. */
-  private rest: Buffer = Buffer.alloc(0)
+  private inlet: Inlet | undefined
+  /** The hub knows that it has not taken all of the last frame. */
   private isPending = false
   private isAnswered = false
   private cameAt = 0
@@ -86,9 +83,11 @@ export class Visitor extends Held implements Sink {
   readonly write = (frame: Frame): boolean => {
     try {
       if (this.isPending) throw new Violation("a frame was offered while one was not taken")
-      const encoded = frame.in(this.encoding)
-      this.gzip?.add(encoded)
-      this.send(Buffer.concat(encoded.buffers))
+      const inlet = this.inlet!
+      inlet.offer(frame)
+      this.takenAt = this.now
+      if (!this.isStalled) this.taste(this.sips ? this.mouthful() : inlet.left)
+      this.isPending = inlet.left > 0
     } catch (broken) {
       this.ground.onViolation(broken)
       throw broken
@@ -117,13 +116,11 @@ export class Visitor extends Held implements Sink {
     this.cameAt = now
     this.heardAt = now
     this.takenAt = now
-    this.wire = wireOf(encoding, (text, event) => {
+    this.inlet = new Inlet(encoding, this.ground.dice, (text, event) => {
       const message = this.receive(text)
       if (event !== undefined && (event.type !== message.type || event.lastEventId !== message.cursor))
         throw new Violation(`an event ${event.type} with id ${event.lastEventId} for ${text}`)
     })
-    this.gzip = encoding.startsWith("gzip") ? new Gzip() : undefined
-    if (encoding !== "text" && encoding !== "socket") this.greet("retry: 2000\n\n")
     this.isConnected = true
     const hub = yield* Hub
     this.hub = hub
@@ -134,38 +131,13 @@ export class Visitor extends Held implements Sink {
     yield* hub.open(this.reader, { since, notBefore: isPolling ? now + interval : 0 })
   })
 
-  /** What is written before any frame. */
-  private greet(text: string): void {
-    const bytes = this.gzip?.begin(text) ?? Buffer.from(text)
-    this.wire!.feed(this.encoding.endsWith("hunks") ? Buffer.concat(chunk(bytes)) : bytes)
-    this.wire!.frameEnds()
-  }
-
-  private send(bytes: Buffer): void {
-    this.rest = bytes
-    this.takenAt = this.now
-    if (!this.isStalled) this.taste(this.sips ? this.mouthful() : bytes.length)
-    this.isPending = this.rest.length > 0
-  }
-
   private mouthful(): number {
     return this.ground.dice.pick([1, 1, 2, 7, 64, 1_000])
   }
 
-  /** Reads some of the rest: byte by byte, or cut somewhere. */
   private taste(count: number): void {
-    const { dice } = this.ground
-    const bytes = this.rest.subarray(0, count)
-    this.rest = this.rest.subarray(bytes.length)
     this.takenAt = this.now
-    if (this.sips && this.gzip === undefined) for (const byte of bytes) this.wire!.feed(Buffer.of(byte))
-    else if (this.encoding === "text") this.wire!.feed(bytes)
-    else {
-      const cut = dice.int(bytes.length)
-      this.wire!.feed(bytes.subarray(0, cut))
-      this.wire!.feed(bytes.subarray(cut))
-    }
-    if (this.rest.length === 0) this.wire!.frameEnds()
+    this.inlet!.take(count, this.sips)
   }
 
   /** A slow one takes a little more. */
@@ -178,12 +150,12 @@ export class Visitor extends Held implements Sink {
   /** Takes all that is left. */
   drain(): void {
     this.isStalled = false
-    if (this.isPending) this.swallow(this.rest.length)
+    if (this.isPending) this.swallow(this.inlet!.left)
   }
 
   private swallow(count: number): void {
     this.taste(count)
-    if (this.rest.length > 0) return this.hub!.progressed(this.reader!)
+    if (this.inlet!.left > 0) return this.hub!.progressed(this.reader!)
     this.isPending = false
     this.hub!.drained(this.reader!)
   }
@@ -226,16 +198,15 @@ export class Visitor extends Held implements Sink {
   vanish(): void {
     if (!this.isConnected) return
     const { dice, tally } = this.ground
-    if (this.rest.length > 0) {
+    if (this.isPending) {
       tally.cuts++
-      if (dice.chance(0.5)) this.taste(dice.int(this.rest.length))
+      if (dice.chance(0.5)) this.taste(dice.int(this.inlet!.left))
     }
     this.isConnected = false
     this.leave()
   }
 
   private leave(): void {
-    this.rest = Buffer.alloc(0)
     this.isPending = false
     this.hub!.leave(this.reader!)
   }
