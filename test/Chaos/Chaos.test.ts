@@ -6,6 +6,7 @@ import { afterAll, assert, describe, it } from "@effect/vitest"
 import { canonicalText, Held } from "../Held.ts"
 import { Dice } from "../Hub/World.ts"
 import { Digest } from "./Digest.ts"
+import { Joining } from "./Joining.ts"
 import { Oracle, type Witness } from "./Oracle.ts"
 import { type Query, queries } from "./Query.ts"
 import { lowest, type Sample, slopeOf } from "./Slope.ts"
@@ -33,6 +34,8 @@ describe("a real daemon, killed, frozen and starved", () => {
     assert.match(text, /kills +3\n/)
     assert.match(text, /resumed by +.*change \d/)
     assert.match(text, /compared row by row +100 clients/)
+    assert.match(text, /from now on +[1-9]/)
+    assert.match(text, /stopped reading +[1-9]/)
   })
 
   it("is found out where it keeps nothing", { timeout: 120_000 }, async () => {
@@ -116,6 +119,52 @@ describe("the oracle notices", () => {
     old.held.cursor = "e-2-0"
     oracle.check(old)
     assert.match(oracle.violations.join(), /went back from 2 to 1/)
+  })
+})
+
+describe("whoever reads a whole family", () => {
+  const family = queries.find(({ search }) => search === "collections=order%3A*")!
+  const reader = (truth: Truth, name: string) => {
+    const one = witness(family, name, "e-1-0")
+    const digest = new Digest()
+    for (const [key, row] of truth.shown({ collection: "order:1" })) digest.set(key, canonicalText(row))
+    ;(one.digests as Map<string, Digest>).set("order:1", digest)
+    one.held.states.set("order:1", "live")
+    return { one, digest }
+  }
+
+  it("holds of each member what it once was, and a member that is gone is as one that never was", () => {
+    const { oracle, truth } = world()
+    truth.answer("order:1")
+    const [{ one }, { digest, one: other }] = [reader(truth, "one"), reader(truth, "other")]
+    other.held.states.set("order:2", "loading")
+    for (const each of [one, other]) oracle.check(each)
+    assert.deepStrictEqual(oracle.violations, [])
+    assert.isTrue(oracle.isCurrent(other))
+    digest.set("x", "another")
+    other.held.cursor = "e-2-0"
+    oracle.check(other)
+    assert.match(oracle.violations.join(), /its rows of order:1 are none that the upstream ever had/)
+    assert.isFalse(oracle.isCurrent(other))
+  })
+})
+
+const change = (from: number, to: number) => JSON.stringify({ from: `e-${from}-0`, cursor: `e-${to}-0` })
+
+describe("whoever asks for what comes from now on", () => {
+  it("passes over what its rows hold, takes what they hold in part, and then all as it comes", () => {
+    const joining = new Joining("e-3-0")
+    assert.isTrue(joining.keeps(change(3, 5), undefined))
+    assert.strictEqual(joining.release().length, 1)
+    assert.isFalse(joining.keeps(change(5, 7), undefined))
+    assert.isUndefined(joining.from(change(3, 5), "e-6-0"))
+    assert.strictEqual(joining.from(change(5, 7), "e-6-0"), "e-5-0")
+    assert.strictEqual(joining.from(change(9, 10), "e-7-0"), "e-7-0")
+  })
+
+  it("stands where it was told, though the rows are those of an older place", () => {
+    assert.strictEqual(new Joining("e-3-0").standsAt("e-2-0"), "e-3-0")
+    assert.strictEqual(new Joining("e-3-0").standsAt("e-6-0"), "e-6-0")
   })
 })
 

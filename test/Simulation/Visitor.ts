@@ -55,9 +55,8 @@ export class Visitor extends Held implements Sink {
   private inlet: Inlet | undefined
   /** The hub knows that it has not taken all of the last frame. */
   private isPending = false
-  private isAnswered = false
+  private hasHeard = false
   private cameAt = 0
-  private heardAt = 0
   private takenAt = 0
 
   constructor(ground: Ground, { encoding, interval, isPolling, query, sips }: Habit) {
@@ -85,6 +84,7 @@ export class Visitor extends Held implements Sink {
       if (this.isPending) throw new Violation("a frame was offered while one was not taken")
       const inlet = this.inlet!
       inlet.offer(frame)
+      this.hasHeard = false
       this.takenAt = this.now
       if (!this.isStalled) this.taste(this.sips ? this.mouthful() : inlet.left)
       this.isPending = inlet.left > 0
@@ -111,10 +111,9 @@ export class Visitor extends Held implements Sink {
     const { encoding, interval, isPolling, now } = this
     if (since !== undefined) this.ground.tally.resumes++
     this.isStalled = false
-    this.isAnswered = false
+    this.hasHeard = false
     this.ended = undefined
     this.cameAt = now
-    this.heardAt = now
     this.takenAt = now
     this.inlet = new Inlet(encoding, this.ground.dice, (text, event) => {
       const message = this.receive(text)
@@ -136,8 +135,10 @@ export class Visitor extends Held implements Sink {
   }
 
   private taste(count: number): void {
+    const inlet = this.inlet!
     this.takenAt = this.now
-    this.inlet!.take(count, this.sips)
+    inlet.take(count, this.sips)
+    if (inlet.left === 0 && !this.hasHeard) throw new Violation("all of a frame, and no message")
   }
 
   /** A slow one takes a little more. */
@@ -171,8 +172,7 @@ export class Visitor extends Held implements Sink {
     const { tally, truth } = this.ground
     const { refused } = this
     const message = super.receive(text)
-    this.heardAt = this.now
-    this.isAnswered = true
+    this.hasHeard = true
     tally.messages++
     if (message.type === "change") tally.changes++
     if (message.type === "snapshot") tally.snapshots++
@@ -190,8 +190,8 @@ export class Visitor extends Held implements Sink {
       throw new Violation(`one connection for ${now - this.cameAt} ms`)
     if (this.isPending && now - this.takenAt > stalledAfter + slack)
       throw new Violation(`nothing of a frame was taken for ${now - this.takenAt} ms`)
-    if (!this.isPending && now - this.heardAt > Math.max(pingEvery, now - this.takenAt) + slack)
-      throw new Violation(`a reader has heard nothing for ${now - this.heardAt} ms`)
+    if (!this.isPending && now - this.takenAt > pingEvery + slack)
+      throw new Violation(`a reader has heard nothing for ${now - this.takenAt} ms`)
   }
 
   /** The connection is gone; what was under way on it comes no more, or some of it. */
@@ -214,7 +214,7 @@ export class Visitor extends Held implements Sink {
   /** The end of a long poll. */
   readonly conclude = Effect.fnUntraced(function* (this: Visitor) {
     const hub = yield* Hub
-    if (this.reader === undefined || this.isAnswered) return
+    if (this.reader === undefined || this.hasHeard) return
     const answer = yield* hub.conclude(this.reader)
     if (typeof answer !== "string") this.receive(answer.in("text").buffers.map(String).join(""))
   })
