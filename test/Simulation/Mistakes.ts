@@ -126,7 +126,15 @@ export const mistakes: ReadonlyArray<readonly [mistake: string, plant: () => () 
   ],
   [
     "a reader that takes nothing is never ended",
-    () => alter(Register.prototype, "armStall", () => function () {})
+    () =>
+      alter(
+        Register.prototype,
+        "armStall",
+        () =>
+          function (this: Register, reader: Reader) {
+            reader.stall = this.deadlines.set(Infinity, () => {})
+          }
+      )
   ],
   [
     "some of a frame is taken for all of it",
