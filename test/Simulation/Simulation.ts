@@ -116,7 +116,7 @@ export const simulate = (options: Options): Promise<Outcome> => {
       visitor.vanish()
     } else if (fate < 0.5) {
       tally.stalls++
-      visitor.isStalled = true
+      visitor.stall()
     } else visitor.drain()
   })
 

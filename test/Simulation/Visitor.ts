@@ -45,8 +45,9 @@ export class Visitor extends Held implements Sink {
   readonly isPolling: boolean
   isConnected = false
   ended: string | undefined
-  /** It takes nothing. */
-  isStalled = false
+  /** It takes nothing, for a while or for good. */
+  private isStalled = false
+  private isStuck = false
   private readonly ground: Ground
   private readonly encoding: Encoding
   private sips: boolean
@@ -111,6 +112,7 @@ export class Visitor extends Held implements Sink {
     const { encoding, interval, isPolling, now } = this
     if (since !== undefined) this.ground.tally.resumes++
     this.isStalled = false
+    this.isStuck = false
     this.hasHeard = false
     this.ended = undefined
     this.cameAt = now
@@ -148,8 +150,15 @@ export class Visitor extends Held implements Sink {
     this.swallow(this.mouthful())
   }
 
-  /** Takes all that is left. */
+  /** Takes nothing from now on. */
+  stall(): void {
+    this.isStalled = true
+    this.isStuck = this.ground.dice.chance(0.3)
+  }
+
+  /** Takes all that is left, where it takes anything at all. */
   drain(): void {
+    if (this.isStuck) return
     this.isStalled = false
     if (this.isPending) this.swallow(this.inlet!.left)
   }
@@ -164,6 +173,7 @@ export class Visitor extends Held implements Sink {
   /** Takes whatever comes from now on. */
   hurry(): void {
     this.sips = false
+    this.isStuck = false
     this.drain()
   }
 
