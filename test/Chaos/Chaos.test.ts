@@ -34,6 +34,7 @@ describe("a real daemon, killed, frozen and starved", () => {
     assert.match(text, /kills +3\n/)
     assert.match(text, /resumed by +.*change \d/)
     assert.match(text, /compared row by row +100 clients/)
+    assert.match(text, /whole families +[1-9]/)
     assert.match(text, /from now on +[1-9]/)
     assert.match(text, /stopped reading +[1-9]/)
   })

@@ -170,3 +170,16 @@ export const isAnswered = (url: string): Promise<boolean> =>
     request.on("timeout", () => request.destroy())
     request.on("error", () => done(false))
   })
+
+/** The body of an answer with status 200. Not by `fetch`, which breaks where a long one ends with its connection. */
+export const bodyOf = (url: string): Promise<string | undefined> =>
+  new Promise((done) => {
+    const request = http.get(url, { agent: false }, (response) => {
+      let text = ""
+      response.setEncoding("utf8")
+      response.on("data", (more: string) => (text += more))
+      response.on("error", () => done(undefined))
+      response.on("close", () => done(response.complete && response.statusCode === 200 ? text : undefined))
+    })
+    request.on("error", () => done(undefined))
+  })

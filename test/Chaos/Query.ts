@@ -31,6 +31,9 @@ export const collectionsOf = ({ parts }: Query, known: Iterable<string>): Readon
       : [collection]
   )
 
+export const readsFamily = ({ parts }: Query): boolean =>
+  parts.some(({ collection }) => collection === members)
+
 /** What a query shows of one source. */
 export const partsFrom = ({ parts }: Query, source: string): ReadonlyArray<Part> =>
   parts.flatMap((part) => {

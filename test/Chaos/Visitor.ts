@@ -6,8 +6,8 @@ import type { Dice } from "../Hub/World.ts"
 import { Digest } from "./Digest.ts"
 import { Joining } from "./Joining.ts"
 import type { Oracle, Witness } from "./Oracle.ts"
-import type { Process } from "./Process.ts"
-import type { Query } from "./Query.ts"
+import { bodyOf, type Process } from "./Process.ts"
+import { type Query, readsFamily } from "./Query.ts"
 import { type RoadName, roads } from "./Road.ts"
 import type { Tally } from "./Tally.ts"
 
@@ -154,9 +154,7 @@ export class Visitor extends Held implements Witness {
   private async join(joining: Joining): Promise<void> {
     const { daemon, oracle, tally } = this.ground
     const url = `${daemon.url}/v1/snapshot?${this.query.search}`
-    const snapshot = await fetch(url, { headers: { connection: "close" } })
-      .then((answer) => (answer.status === 200 ? answer.text() : undefined))
-      .catch(() => undefined)
+    const snapshot = await bodyOf(url)
     if (this.joining !== joining) return
     if (snapshot === undefined) return this.forget()
     this.apply(snapshot, undefined)
@@ -177,6 +175,7 @@ export class Visitor extends Held implements Witness {
     }
     tally.add(`message ${message.type}`)
     tally.add(`road ${this.habit.road}`)
+    if (readsFamily(this.query)) tally.add("whole family")
     if (message.type === "goodbye") return tally.add(`goodbye ${message.code}`)
     if (this.refused > before)
       oracle.violated(

@@ -8,7 +8,7 @@ import { Dice } from "../Hub/World.ts"
 import { canonicalText } from "../Held.ts"
 import { Crowd } from "./Crowd.ts"
 import { Oracle } from "./Oracle.ts"
-import { Process } from "./Process.ts"
+import { bodyOf, Process } from "./Process.ts"
 import { Proxy } from "./Proxy.ts"
 import { collectionsOf, partsFrom, type Query, type Row, sourceOf } from "./Query.ts"
 import { Tally } from "./Tally.ts"
@@ -153,8 +153,8 @@ const textOf = (parts: Iterable<readonly [collection: string, rows: ReadonlyMap<
     .join("\n")
 
 const snapshotOf = async (url: string, query: Query, names: ReadonlyArray<string>): Promise<string> => {
-  const answer = await fetch(`${url}/v1/snapshot?${query.search}`, { headers: { connection: "close" } })
-  const { collections } = (await answer.json()) as {
+  const body = await bodyOf(`${url}/v1/snapshot?${query.search}`)
+  const { collections } = JSON.parse(body!) as {
     readonly collections: { readonly [name: string]: { readonly rows: { readonly [key: string]: Row } } }
   }
   return textOf(

@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util"
 
 import { Idlers } from "./Idlers.ts"
-import { bulk, queries } from "./Query.ts"
+import { bulk, queries, readsFamily } from "./Query.ts"
 import { isAnswered } from "./Process.ts"
 import { seconds, spread } from "./Tally.ts"
 import { pass, World } from "./World.ts"
@@ -156,12 +156,12 @@ const hold = async () => {
   )
   await world.wait("they are there", () => invited.every(({ cursor }) => cursor !== undefined))
   await pass(1_000)
-  const before = daemon.resident
+  const before = await daemon.held()
   const connections = invited.map((visitor) => visitor.connections)
   for (const visitor of invited) visitor.pause()
   const [short, long] = [invited.slice(0, 4), invited.slice(4)]
   await pass(30_000)
-  const most = daemon.resident
+  const after = await daemon.held()
   for (const visitor of short) visitor.goOn()
   await pass(60_000)
   for (const visitor of long) visitor.goOn()
@@ -178,7 +178,7 @@ const hold = async () => {
   tally.add("stalled sent away", ended.length)
   say(
     `took nothing for 30 s: ${short.length} readers, for 90 s: ${long.length}; ${ended.length} were sent away; ` +
-      `${((most - before) / 1024).toFixed(1)} MiB more held for them`
+      `${((after - before) / 1024).toFixed(1)} MiB more held after 30 s of ${invited.length} such readers`
   )
 }
 
@@ -193,6 +193,7 @@ const finish = (): never => {
   by road               ${tally.under("road ")}
   connections ended     ${tally.of("dropped")} dropped · ${tally.of("left")} left for good · ${tally.of("lost patience")} out of patience · goodbyes: ${tally.under("goodbye ")}
   stopped reading       ${tally.of("paused")} for up to 8.5 s · for 30 s ${tally.of("stalled kept")} kept · for 90 s ${tally.of("stalled sent away")} sent away
+  whole families        ${crowd.visitors.filter(({ query }) => readsFamily(query)).length} read all members of one, ${tally.of("whole family").toLocaleString("en")} messages
   from now on           ${tally.of("now joined")} joined the rows of a snapshot
   start to first answer ${spread(daemon.starts)}
   start to a client's next message         ${tally.spread("since start")}
