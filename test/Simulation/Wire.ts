@@ -52,7 +52,7 @@ const framed = (onText: (text: string) => void): Feed => {
   return (bytes) => {
     rest = Buffer.concat([rest, bytes])
     for (let frame = readFrame(rest); frame !== undefined; frame = readFrame(rest)) {
-      if (frame.broken !== undefined) throw new Violation(frame.broken)
+      if (frame.broken.length > 0) throw new Violation(frame.broken.join())
       if (frame.opcode !== (message === undefined ? 1 : 0)) throw new Violation(`opcode ${frame.opcode}`)
       rest = rest.subarray(frame.size)
       message = [...(message ?? []), frame.payload]
