@@ -5,6 +5,8 @@ import { commitText } from "../src/Hub/CommitText.ts"
 import { makeQuery } from "../src/Hub/Query.ts"
 import { State } from "../src/Hub/State.ts"
 import { diffRows } from "../src/RateEngine/Diff.ts"
+import type { Options } from "./Options.ts"
+import type { Report } from "./Report.ts"
 
 const size = 42_000
 const fields = ["id", ...Array.from({ length: 11 }, (_, i) => `f${i}`)]
@@ -76,4 +78,13 @@ export const stateFigures = (): ReadonlyArray<{ readonly name: string; readonly 
       )[1]
     }
   ]
+}
+
+export const state = async (_options: Options, report: Report): Promise<void> => {
+  const figures = stateFigures()
+  const parse = figures[0]!.ms
+  report.table(
+    "State, 42,000 rows of 12 fields, one core",
+    figures.map(({ ms, name }) => ({ what: name, ms, "× JSON.parse": ms / parse }))
+  )
 }
