@@ -1,6 +1,6 @@
 /**
- * A process of a run: pinned to a core, spoken to in lines, and gone when the bench is, however that ends: it reads
- * stdin, whose end it sees even when the bench was killed.
+ * A process of a run: pinned to a core, spoken to in lines, and gone when the bench is, however that ends: the kernel
+ * kills it with its parent, and most see the end of their stdin besides.
  */
 import { type ChildProcessByStdio, spawn } from "node:child_process"
 import { existsSync } from "node:fs"
@@ -13,6 +13,7 @@ import { cpuSeconds, residentKiB } from "./Cost.ts"
 /** The server has one core to itself, everything else shares the other. */
 export const cores = { server: 0, load: Math.min(1, cpus().length - 1) }
 const taskset = ["/usr/bin/taskset", "/bin/taskset"].find(existsSync)
+const setpriv = ["/usr/bin/setpriv", "/bin/setpriv"].find(existsSync)
 export const isPinned = taskset !== undefined && cpus().length > 1
 
 export type Answer = { readonly [name: string]: number | string }
@@ -69,10 +70,14 @@ export class Child {
       stdio: ["pipe", "pipe", "inherit"] as ["pipe", "pipe", "inherit"],
       env: { ...process.env, ...environment }
     }
-    // taskset becomes the command: it is the same process.
-    const child = isPinned
-      ? spawn(taskset!, ["-c", String(core), command, ...args], options)
-      : spawn(command, args, options)
+    // Each becomes the next one: it is the same process.
+    const [first, ...rest] = [
+      ...(setpriv === undefined ? [] : [setpriv, "--pdeathsig", "KILL"]),
+      ...(isPinned ? [taskset!, "-c", String(core)] : []),
+      command,
+      ...args
+    ]
+    const child = spawn(first!, rest, options)
     return new Child(name, child)
   }
 

@@ -174,6 +174,8 @@ http {
 `
   )
   const child = Child.start("nchan", cores.server, [nginx!, "-c", config, "-p", folder])
+  const removeFolder = () => rmSync(folder, { recursive: true, force: true })
+  process.once("exit", removeFolder)
   const agent = new http.Agent({ keepAlive: true })
   const publish = (body: string): Promise<void> =>
     new Promise((done, fail) =>
@@ -216,7 +218,8 @@ http {
     kill: () => {
       child.kill()
       agent.destroy()
-      rmSync(folder, { recursive: true, force: true })
+      process.off("exit", removeFolder)
+      removeFolder()
     }
   }
 }

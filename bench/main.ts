@@ -10,6 +10,7 @@ import { connections } from "./Connections.ts"
 import { contestants } from "./Contestants.ts"
 import { endToEnd } from "./EndToEnd.ts"
 import { fanOut } from "./FanOut.ts"
+import { guard } from "./Guard.ts"
 import { ingest } from "./Ingest.ts"
 import { memory } from "./Memory.ts"
 import { load } from "./Native.ts"
@@ -26,7 +27,8 @@ const scenarios = {
   ingest: { run: ingest, says: "a poll from body to commit, against JSON.parse" },
   "end-to-end": { run: endToEnd, says: "from the upstream's socket to the reader's, and /livez meanwhile" },
   wire: { run: wire, says: "bytes on the wire, against polling, JSON Patch and whole snapshots" },
-  state: { run: state, says: "what State costs, in one process" }
+  state: { run: state, says: "what State costs, in one process" },
+  guard: { run: guard, says: "the ratios that the tests look after" }
 } as const
 
 type Name = keyof typeof scenarios
