@@ -9,7 +9,7 @@ const shown = (cell: Cell): string =>
       ? cell
       : Number.isInteger(cell)
         ? cell.toLocaleString("en")
-        : cell.toFixed(Math.abs(cell) < 100 ? 2 : 0)
+        : cell.toFixed(Math.abs(cell) < 1 ? 3 : Math.abs(cell) < 100 ? 2 : 0)
 
 export class Report {
   private readonly json: boolean

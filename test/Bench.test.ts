@@ -8,7 +8,7 @@ import { assert, describe, it } from "@effect/vitest"
 
 import { fanOutRatios, type Ratios, recorded, stateRatios } from "../bench/Guard.ts"
 
-const room = 1.8
+const room = 2
 
 const check = (ratios: Ratios) => {
   const last = recorded()
