@@ -12,9 +12,9 @@ import { cpuSeconds, residentKiB } from "./Cost.ts"
 
 /** The server has one core to itself, everything else shares the other. */
 export const cores = { server: 0, load: Math.min(1, cpus().length - 1) }
-const taskset = ["/usr/bin/taskset", "/bin/taskset"].find(existsSync)
+/** Pins a process to a core; `undefined` where there is none, or one core only. */
+export const taskset = cpus().length < 2 ? undefined : ["/usr/bin/taskset", "/bin/taskset"].find(existsSync)
 const setpriv = ["/usr/bin/setpriv", "/bin/setpriv"].find(existsSync)
-export const isPinned = taskset !== undefined && cpus().length > 1
 
 export type Answer = { readonly [name: string]: number | string }
 
@@ -73,7 +73,7 @@ export class Child {
     // Each becomes the next one: it is the same process.
     const [first, ...rest] = [
       ...(setpriv === undefined ? [] : [setpriv, "--pdeathsig", "KILL"]),
-      ...(isPinned ? [taskset!, "-c", String(core)] : []),
+      ...(taskset === undefined ? [] : [taskset, "-c", String(core)]),
       command,
       ...args
     ]

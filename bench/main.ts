@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync } from "node:fs"
 import { cpus, totalmem } from "node:os"
 import { parseArgs } from "node:util"
 
-import { cores, isPinned, killAll } from "./Child.ts"
+import { cores, killAll, taskset } from "./Child.ts"
 import { cohorts } from "./Cohorts.ts"
 import { connections } from "./Connections.ts"
 import { contestants } from "./Contestants.ts"
@@ -166,7 +166,7 @@ report.note(
     .join(" · ")
 )
 // The bench itself stays away from the server's core.
-if (isPinned) execFileSync("taskset", ["-a", "-c", "-p", String(cores.load), String(process.pid)])
+if (taskset !== undefined) execFileSync(taskset, ["-a", "-c", "-p", String(cores.load), String(process.pid)])
 else
   report.note(
     "Not pinned to cores (one core, or no taskset): server and load generator share what there is; read this with care."
