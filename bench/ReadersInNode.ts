@@ -55,6 +55,8 @@ const follow = (socket: Socket, index: number, requests: ReadonlyArray<Buffer>) 
   readers.push(reader)
   const begun = now()
   let rest = Buffer.alloc(0)
+  let frames = Buffer.alloc(0)
+  let isHeadOver = false
   socket.setNoDelay(true)
   socket.on("connect", () => socket.write(requests[index % requests.length]!))
   socket.on("close", () => {
@@ -65,6 +67,12 @@ const follow = (socket: Socket, index: number, requests: ReadonlyArray<Buffer>) 
   socket.on("error", () => undefined)
   socket.on("data", (data: Buffer) => {
     reader.bytes += data.length
+    if (isSocket) {
+      frames = Buffer.concat([frames, data])
+      const end = isHeadOver ? 0 : frames.indexOf("\r\n\r\n") + 4
+      isHeadOver ||= end > 3
+      if (isHeadOver) frames = Buffer.from(readFrames(reader, frames.subarray(end), socket))
+    }
     let bytes = rest.length === 0 ? data : Buffer.concat([rest, data])
     if (reader.answered === 0) {
       const at = bytes.indexOf(readyBytes)
@@ -78,12 +86,15 @@ const follow = (socket: Socket, index: number, requests: ReadonlyArray<Buffer>) 
       if (index < Number(stalled)) socket.pause()
       finish(reader)
     }
-    rest = Buffer.from(counting === "frames" ? countFrames(reader, bytes) : countMarks(reader, bytes))
+    if (counting !== "frames") rest = Buffer.from(countMarks(reader, bytes))
   })
 }
 
+/** A server closes the connection of whoever leaves its pings unanswered. */
+const pong = Buffer.from("8a8000000000", "hex")
+
 /** What is left of the last frame. */
-const countFrames = (reader: Reader, bytes: Buffer): Buffer => {
+const readFrames = (reader: Reader, bytes: Buffer, socket: Socket): Buffer => {
   let at = 0
   while (bytes.length - at >= 2) {
     const short = bytes[at + 1]! & 127
@@ -92,7 +103,9 @@ const countFrames = (reader: Reader, bytes: Buffer): Buffer => {
     const length =
       short < 126 ? short : short === 126 ? bytes.readUInt16BE(at + 2) : Number(bytes.readBigUInt64BE(at + 2))
     if (bytes.length - at < head + length) break
-    if ((bytes[at]! & 0x80) !== 0 && (bytes[at]! & 15) < 8) reader.messages++
+    const opcode = bytes[at]! & 15
+    if (counting === "frames" && (bytes[at]! & 0x80) !== 0 && opcode < 8) reader.messages++
+    if (opcode === 9) socket.write(pong)
     at += head + length
   }
   return bytes.subarray(at)
@@ -112,6 +125,7 @@ const countMarks = (reader: Reader, bytes: Buffer): Buffer => {
 }
 
 let requests: Array<Buffer> = []
+let isSocket = false
 const startSome = () => {
   while (started < Number(total) && started - done < Number(together))
     follow(connect(Number(port), "127.0.0.1"), started++, requests)
@@ -150,6 +164,7 @@ const readRequests = (): Promise<void> =>
   })
 
 await readRequests()
+isSocket = requests[0]!.includes("Upgrade: websocket")
 createInterface({ input: process.stdin })
   .on("line", (command) => {
     if (command === "reset") {

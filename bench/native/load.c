@@ -38,7 +38,8 @@ struct reader {
   long long began, answered;
   unsigned kept;
   char carry[CARRY];
-  /* WebSocket: the head of a frame so far, what is left of its payload */
+  /* WebSocket: how much of the empty line is seen, the head of a frame so far, what is left of its payload */
+  unsigned line;
   unsigned char frame[14];
   unsigned have;
   unsigned long long left;
@@ -49,6 +50,7 @@ static long buckets[BUCKETS];
 static long long slowest;
 static int port, total, together, stalled, started, answered, lost, epoll;
 static const char *ready_text, *mark, *counting;
+static int is_socket;
 static char greeting[64];
 static size_t greeting_length;
 static size_t ready_length, mark_length;
@@ -127,7 +129,15 @@ static void answer(struct reader *r) {
   }
 }
 
+/* A server closes the connection of whoever leaves its pings unanswered. */
+static void pong(struct reader *r) {
+  static const char frame[] = "\x8a\x80\0\0\0";
+  if (write(r->fd, frame, 6) < 0 && errno != EAGAIN) perror("pong");
+}
+
 static void scan_frames(struct reader *r, const char *data, size_t n) {
+  static const char empty_line[] = "\r\n\r\n";
+  for (; r->line < 4 && n > 0; data++, n--) r->line = *data == empty_line[r->line] ? r->line + 1 : *data == '\r';
   while (n > 0) {
     if (r->left > 0) {
       size_t skip = n < r->left ? n : (size_t)r->left;
@@ -140,7 +150,8 @@ static void scan_frames(struct reader *r, const char *data, size_t n) {
     if (r->have < need) continue;
     unsigned long long length = size < 126 ? size : 0;
     for (unsigned i = 2; i < need; i++) length = length << 8 | r->frame[i];
-    if ((r->frame[0] & 0x80) && (r->frame[0] & 15) < 8) r->messages++;
+    if (counting[0] == 'f' && (r->frame[0] & 0x80) && (r->frame[0] & 15) < 8) r->messages++;
+    if ((r->frame[0] & 15) == 9) pong(r);
     r->left = length, r->have = 0;
   }
 }
@@ -158,7 +169,7 @@ static void scan(struct reader *r, char *data, size_t n) {
     r->kept = 0;
     answer(r);
   }
-  if (counting[0] == 'f') return scan_frames(r, data, n);
+  if (counting[0] == 'f') return;
   size_t need = mark_length + (counting[0] == 's' ? 16 : 0), at = 0;
   long long now = counting[0] == 's' ? microseconds() : 0;
   for (char *found; n >= at + need && (found = memmem(data + at, n - at, mark, mark_length));) {
@@ -196,6 +207,7 @@ static void on_reader(struct reader *r, unsigned events) {
   if (got < 0) return;
   r->bytes += got;
   unsigned kept = r->kept;
+  if (is_socket) scan_frames(r, buffer + kept, (size_t)got);
   r->kept = 0;
   scan(r, buffer, (size_t)got + kept);
 }
@@ -266,6 +278,7 @@ int main(int argc, char **argv) {
     requests[i] = malloc(request_lengths[i]);
     if (fread(requests[i], 1, request_lengths[i], stdin) != request_lengths[i]) return 2;
   }
+  is_socket = memmem(requests[0], request_lengths[0], "Upgrade: websocket", 18) != 0;
   readers = calloc((size_t)total, sizeof *readers);
   epoll = epoll_create1(EPOLL_CLOEXEC);
   /* What stdio has read ahead belongs to the requests: commands come only after "ready". */
