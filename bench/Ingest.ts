@@ -33,7 +33,6 @@ const daemon = async (rows: number, polls: number, options: Options, data: strin
   for (let i = 0; i < 3; i++) await poll(server)
   const cpu: Array<number> = []
   const held: Array<number> = []
-  if (options.profile !== undefined) await server.ask!("profile")
   for (let i = 0; i < polls; i++) {
     await server.ask!("loop")
     const before = server.cpu
@@ -41,10 +40,12 @@ const daemon = async (rows: number, polls: number, options: Options, data: strin
     cpu.push((server.cpu - before) * 1000)
     held.push(Number((await server.ask!("loop"))["max"]))
   }
-  if (options.profile !== undefined)
-    await server.ask!(
-      `profiled ${join(options.profile, `ingest-${rows}${data === "none" ? "" : "-journal"}.cpuprofile`)}`
-    )
+  if (options.profile !== undefined) {
+    // In polls of their own: a profile costs by itself.
+    await server.ask!("profile")
+    for (let i = 0; i < polls; i++) await poll(server)
+    await server.ask!(`profiled ${join(options.profile, `ingest-${rows}.cpuprofile`)}`)
+  }
   const megabytes = Number((await upstream.ask("asked"))["bytes"]) / 1e6
   crowd.kill()
   server.kill()

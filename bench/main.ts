@@ -141,6 +141,8 @@ if (mostFiles < mostReaders + room)
 Allow more: ulimit -n 65536 (as root, or with LimitNOFILE=65536), or ask for fewer readers: --readers ${Math.max(1, mostFiles - room)}`
   )
 if (options.profile !== undefined) mkdirSync(options.profile, { recursive: true })
+const profiled =
+  "With --profile the figures of connect, and of newcomers in cohorts, have the profiler's cost in them."
 
 const versionOf = (command: string, args: ReadonlyArray<string>): string => {
   const { stderr, stdout } = spawnSync(command, args, { encoding: "utf8" })
@@ -171,6 +173,7 @@ else
   report.note(
     "Not pinned to cores (one core, or no taskset): server and load generator share what there is; read this with care."
   )
+if (options.profile !== undefined) report.note(profiled)
 if ("missing" in load) report.note(`Readers run in Node, which costs more: ${load.missing}.`)
 
 for (const name of only.length === 0 ? names : only) {
