@@ -1,9 +1,10 @@
 /** What was measured: tables for people, or a line of JSON for each row; progress goes to stderr. */
+/** A number that is none (nothing arrived to divide by) is left out. */
 export type Cell = string | number | undefined
 export type Line = { readonly [column: string]: Cell }
 
 const shown = (cell: Cell): string =>
-  cell === undefined
+  cell === undefined || (typeof cell === "number" && !Number.isFinite(cell))
     ? ""
     : typeof cell === "string"
       ? cell
