@@ -33,18 +33,21 @@ const ticks = (pid: number): number => {
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
 }
 
-/** The same account in nanoseconds, without threads that have ended; NaN where the kernel does not keep it. */
-const nanoseconds = (pid: number): number => {
+/** Of all threads that have not ended: seconds on a core (0) or ready and without one (1); NaN where that is not kept. */
+const scheduled = (pid: number, field: 0 | 1): number => {
   let sum = 0
   for (const thread of threadsOf(pid))
-    sum += Number((read(`/proc/${pid}/task/${thread}/schedstat`) ?? "NaN").split(" ")[0])
+    sum += Number((read(`/proc/${pid}/task/${thread}/schedstat`) ?? "NaN").split(" ")[field])
   return sum / 1e9
 }
+
+/** Seconds that a process was ready to run while somebody else had its core. */
+export const waitedSeconds = (pid: number): number => scheduled(pid, 1)
 
 /** User and system time of a process, all its threads and its children, in seconds. */
 export const cpuSeconds = (pid: number): number => {
   const whole = ticks(pid)
-  const fine = nanoseconds(pid)
+  const fine = scheduled(pid, 0)
   // A thread that ended took its nanoseconds with it; then the ticks are more.
   const own = fine >= whole - 3 / ticksPerSecond ? fine : whole
   return childrenOf(pid).reduce((sum, child) => sum + cpuSeconds(child), own)

@@ -3,6 +3,7 @@ import * as http from "node:http"
 
 import { contestants, requestOf } from "./Contestants.ts"
 import { startDaemon, startUpstream } from "./Daemon.ts"
+import { waitedSeconds } from "./Cost.ts"
 import type { Options } from "./Options.ts"
 import { startReaders } from "./Readers.ts"
 import { type Line, pause, type Report } from "./Report.ts"
@@ -68,9 +69,11 @@ export const endToEnd = async (options: Options, report: Report): Promise<void> 
       await pause(2_000)
       await crowd.reset()
       await daemon.ask!("loop")
+      const waitedBefore = waitedSeconds(daemon.pid)
       const alone = await livez(port, seconds * 1000)
       const { least, lost, most, p50, p99, p999 } = await crowd.count()
       const loop = await daemon.ask!("loop")
+      const waited = (waitedSeconds(daemon.pid) - waitedBefore) / seconds
       lines.push({
         road,
         "p50, ms": p50,
@@ -78,7 +81,11 @@ export const endToEnd = async (options: Options, report: Report): Promise<void> 
         "p99.9, ms": p999,
         "/livez p99, ms": quantile(alone, 0.99),
         "loop held, ms": Number(loop["max"]),
-        remark: `${least} to ${most} changes each${lost > 0 ? `, ${lost} connections lost` : ""}`
+        remark: [
+          `${least} to ${most} changes each`,
+          ...(lost > 0 ? [`${lost} connections lost`] : []),
+          ...(waited > 0.05 ? [`others had its core for ${Math.round(100 * waited)} % of the time`] : [])
+        ].join("; ")
       })
       crowd.kill()
       daemon.kill()

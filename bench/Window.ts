@@ -2,6 +2,7 @@
 import { join } from "node:path"
 
 import type { Server } from "./Contestants.ts"
+import { waitedSeconds } from "./Cost.ts"
 import type { Options } from "./Options.ts"
 import type { Counted, Readers } from "./Readers.ts"
 import { pause } from "./Report.ts"
@@ -16,6 +17,8 @@ export interface Measured {
   readonly counted: Counted
   /** Of the server's core, 0 to 1. */
   readonly load: number
+  /** Of the time, 0 to 1, in which the server was ready and somebody else had its core. */
+  readonly waited: number
   /** Of the load generator's core, 0 to 1: above 0.9 it may be what holds the rest up. */
   readonly readersLoad: number
 }
@@ -39,10 +42,12 @@ export const measureWindow = async (
   const before = await readers.count()
   const cpuBefore = server.cpu
   const readersBefore = readers.cpu
+  const waitedBefore = waitedSeconds(server.pid)
   const began = performance.now()
   await pause(seconds * 1000)
   const cpu = server.cpu - cpuBefore
   const readersCpu = readers.cpu - readersBefore
+  const waited = waitedSeconds(server.pid) - waitedBefore
   const elapsed = (performance.now() - began) / 1000
   const after = await readers.count()
   if (profiled) await server.ask!(`profiled ${join(profile, `${name}.cpuprofile`)}`)
@@ -55,6 +60,7 @@ export const measureWindow = async (
     events,
     counted: await readers.count(),
     load: cpu / elapsed,
+    waited: waited / elapsed,
     readersLoad: readersCpu / elapsed
   }
 }
@@ -71,5 +77,7 @@ export const remarkOn = (all: ReadonlyArray<Measured>): string | undefined => {
   if (lost > 0) remarks.push(`${lost} connections lost`)
   if (all.some(({ readersLoad }) => readersLoad > 0.9)) remarks.push("the load generator was full")
   if (all.some(({ load }) => load > 0.95)) remarks.push("the server was full")
+  const waited = Math.max(...all.map((each) => each.waited))
+  if (waited > 0.1) remarks.push(`others had its core for up to ${Math.round(100 * waited)} % of a run`)
   return remarks.length === 0 ? undefined : remarks.join("; ")
 }

@@ -1,7 +1,7 @@
 /** `npm run bench`: prints what was measured in this run, with machine and versions, and nothing else. */
 import { execFileSync, spawnSync } from "node:child_process"
 import { mkdirSync, readFileSync } from "node:fs"
-import { cpus, totalmem } from "node:os"
+import { cpus, loadavg, totalmem } from "node:os"
 import { parseArgs } from "node:util"
 
 import { cores, killAll, taskset } from "./Child.ts"
@@ -167,6 +167,10 @@ report.note(
     .filter((part) => part !== "")
     .join(" · ")
 )
+if (loadavg()[0]! > 0.5)
+  report.note(
+    `Others are at work on this machine (load average ${loadavg()[0]!.toFixed(1)}): ratios of CPU suffer some, latencies a lot.`
+  )
 // The bench itself stays away from the server's core.
 if (taskset !== undefined) execFileSync(taskset, ["-a", "-c", "-p", String(cores.load), String(process.pid)])
 else
