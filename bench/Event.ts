@@ -9,7 +9,7 @@ export const rate = (i: number, n: number): string =>
 
 export const keyOf = (i: number): string => `EQ${String((i * 48_271) % 2_147_483_647).padStart(10, "0")}`
 
-/** The text of the `n`th event, of so many bytes. */
+/** The text of the `n`th event, cut to so many bytes. */
 export const eventText = (n: number, bytes: number): string => {
   let text = `{"type":"change","at":${1_790_000_000_000 + n},"stamp":"${stamp()}","set":{`
   for (let i = 0; text.length < bytes - 2; i++) text += `"${keyOf(i)}":{"rate":"${rate(i, n)}"},`

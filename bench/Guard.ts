@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 
 import { type Contestant, contestants } from "./Contestants.ts"
+import { deliveringRatio } from "./Delivering.ts"
 import { crowdOf } from "./FanOut.ts"
 import type { Options } from "./Options.ts"
 import { startReaders } from "./Readers.ts"
@@ -51,6 +52,13 @@ export const fanOutRatios = async (seconds: number): Promise<Ratios> => {
   return { "SSE fan-out over bare Node": events / bare, "WebSocket fan-out over bare Node": sockets / bare }
 }
 
+/** Without sockets: what is ours of an event to one reader of a thousand. */
+export const deliveryRatios = async (): Promise<Ratios> => ({
+  "handing a frame to a reader over encoding it (SSE)": await deliveringRatio("chunks"),
+  "handing a frame to a reader over encoding it (WebSocket)": await deliveringRatio("socket"),
+  "handing a frame to a reader over encoding it (SSE gzip)": await deliveringRatio("gzipChunks")
+})
+
 export const stateRatios = (): Ratios => {
   const figures = stateFigures()
   const ms = (start: string) => figures.find(({ name }) => name.startsWith(start))!.ms
@@ -64,7 +72,7 @@ export const stateRatios = (): Ratios => {
 export const guard = async (options: Options, report: Report): Promise<void> => {
   const last = recorded()
   report.progress("fan-out and State")
-  const ratios = { ...(await fanOutRatios(options.seconds)), ...stateRatios() }
+  const ratios = { ...(await fanOutRatios(options.seconds)), ...(await deliveryRatios()), ...stateRatios() }
   report.table(
     "ratios that the tests look after, beside the recorded ones (bench/recorded.json)",
     Object.entries(ratios).map(([name, ratio]) => ({ ratio: name, now: ratio, recorded: last[name] }))

@@ -6,7 +6,7 @@ import { availableParallelism } from "node:os"
 
 import { assert, describe, it } from "@effect/vitest"
 
-import { fanOutRatios, type Ratios, recorded, stateRatios } from "../bench/Guard.ts"
+import { deliveryRatios, fanOutRatios, type Ratios, recorded, stateRatios } from "../bench/Guard.ts"
 
 const room = 1.6
 
@@ -21,6 +21,12 @@ describe("the hot path costs what it did", () => {
     "an event to a reader, beside a bare Node server",
     { timeout: 60_000, retry: 1 },
     async () => check(await fanOutRatios(1))
+  )
+
+  it(
+    "an event in the delivery loop, beside encoding it for each reader",
+    { timeout: 30_000, retry: 1 },
+    async () => check(await deliveryRatios())
   )
 
   it("State, beside JSON.parse", { timeout: 30_000, retry: 1 }, () => check(stateRatios()))

@@ -8,16 +8,16 @@
 import "effect/schema/SchemaJITCompiler/enable"
 
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { Effect, Layer, Logger, Schema } from "effect"
+import { Effect, Layer, Logger } from "effect"
 
-import { Catalog, makeCatalog } from "../../src/Catalog.ts"
+import { Catalog } from "../../src/Catalog.ts"
 import type { Delta, Edit, Row } from "../../src/Collection.ts"
-import { defineConfig, polled, source } from "../../src/Config.ts"
 import { layerDaemon } from "../../src/Daemon.ts"
 import { Hub, Journal } from "../../src/Hub.ts"
 import { Settings } from "../../src/Settings.ts"
 import { keyOf, rate, stamp } from "../Event.ts"
 import { commands, say } from "../Probe.ts"
+import { ratesCatalog } from "../Rates.ts"
 import { Zipf } from "../Zipf.ts"
 
 const rows = Number(process.argv[2] ?? 100)
@@ -25,18 +25,6 @@ const rows = Number(process.argv[2] ?? 100)
 const spare = 1_000
 /** A change without its rows: type, two cursors, time, names. */
 const envelope = 165
-
-const catalog = makeCatalog(
-  defineConfig({
-    collections: {
-      rates: polled({
-        source: source({ url: "http://127.0.0.1:1/", every: "1 hour", retries: 0 }),
-        key: "id",
-        row: Schema.Struct({ id: Schema.String, rate: Schema.String })
-      })
-    }
-  })
-)
 
 const delta = (part: Partial<Delta>): Delta => ({
   put: new Map(),
@@ -110,7 +98,7 @@ Effect.runFork(
     Effect.provide(layerDaemon),
     Effect.provide(Journal.layerNone),
     Effect.provide(NodeHttpClient.layerUndici),
-    Effect.provide(Layer.succeed(Catalog, catalog as Catalog["Service"])),
+    Effect.provide(Layer.succeed(Catalog, ratesCatalog as Catalog["Service"])),
     Effect.provide(Settings.layer),
     Effect.provide(Logger.layer([]))
   )
