@@ -154,6 +154,6 @@ export class State {
   }
 }
 
-/** A member of a family that nobody reads and that has no rows. */
+/** A member of a family that nobody reads and that has no rows; one that fails is polled, so somebody does. */
 const isIdle = (name: string, { health, size }: Table): boolean =>
-  familyOf(name) !== undefined && size === 0 && health.state === "loading"
+  familyOf(name) !== undefined && size === 0 && health.state === "loading" && health.error === undefined

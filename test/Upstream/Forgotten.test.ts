@@ -3,6 +3,7 @@ import { Effect, Fiber, Schema } from "effect"
 
 import { defineConfig, polled, source, type SourceOptions } from "../../src/Config.ts"
 import { Upstream } from "../../src/Upstream.ts"
+import { connect, hubOf, queryOf, Script, settle } from "../Kit.ts"
 import { onHub, until } from "../Rig.ts"
 
 const config = (from: Partial<SourceOptions>) =>
@@ -49,6 +50,29 @@ describe("a refresh of a member is answered", () => {
           assert.isTrue(exit !== undefined && exit._tag === "Success" && !exit.value.refreshed)
           yield* Fiber.interrupt(refreshing)
         })
+    )
+  )
+})
+
+describe("a member that fails and is read", () => {
+  it.effect("keeps its error, however many idle ones are forgotten", () =>
+    Effect.gen(function* () {
+      for (const id of [1, 2, 3]) {
+        yield* connect(yield* queryOf([`order:${id}`]))
+        yield* settle
+      }
+      yield* until(1_000)
+      const late = yield* connect(yield* queryOf(["order:1"]))
+      assert.strictEqual(late.states.get("order:1"), "loading")
+      assert.strictEqual(late.errors.get("order:1"), "upstream_unreachable")
+    }).pipe(
+      Effect.provide(
+        hubOf(config({ retries: 0, every: "1 minute" }) as never, new Script(() => Effect.fail("refused")), {
+          tips: 100,
+          tombstones: 10,
+          idleMembers: 0
+        })
+      )
     )
   )
 })
