@@ -46,7 +46,7 @@ export const timedOut = (limit: Duration.Duration) =>
 export const badStatus = (status: number, retryAfterMs: number | undefined) =>
   new PollFailed({
     code: "upstream_status",
-    detail: `The upstream answered with status ${status}.`,
+    detail: `The upstream answered with status ${status}${status >= 300 && status < 400 ? ", a redirect that is not followed" : ""}.`,
     // Asked to wait, an upstream that is overloaded is not asked again at once.
     retryable: retryAfterMs === undefined && (status >= 500 || status === 408 || status === 429),
     retryAfterMs

@@ -47,9 +47,11 @@ for (let seed = first; seed < first + seeds; seed++) {
 }
 
 const seconds = (performance.now() - began) / 1000
-const hours = (seeds * minutes) / 60
+const simulated = seeds * minutes
+const time =
+  simulated < 60 ? `${simulated} simulated minutes` : `${(simulated / 60).toFixed(1)} simulated hours`
 console.log(
-  `${seeds} seeds from ${first}, ${hours.toFixed(1)} simulated hours in ${seconds.toFixed(1)} s (${Math.round((hours * 3600) / seconds)} × real time), no promise broken`
+  `${seeds} seed${seeds === 1 ? "" : "s"} from ${first}, ${time} in ${seconds.toFixed(1)} s (${Math.round((simulated * 60) / seconds)} × real time), no promise broken`
 )
 console.log(
   Object.entries(total)
