@@ -187,7 +187,7 @@ const serve = <R>(
 
 const main = Layer.unwrap(
   Effect.map(Settings, (settings) => {
-    const { host, port } = settings
+    const { detach, host, port } = settings
     return serve(
       Effect.fnUntraced(function* (origins) {
         return hasAdminListener(settings)
@@ -195,20 +195,20 @@ const main = Layer.unwrap(
           : [...(yield* roads(origins)), ...(yield* reference)]
       }),
       settings
-    ).pipe(Layer.provide(layerServer({ host, port, tls: tlsOf(settings) })))
+    ).pipe(Layer.provide(layerServer({ host, port, tls: tlsOf(settings), detach })))
   })
 )
 
 const admin = Layer.unwrap(
   Effect.map(Settings, (settings) => {
     if (!hasAdminListener(settings)) return Layer.empty
-    const { adminHost, adminPort } = settings
+    const { adminHost, adminPort, detach } = settings
     return serve(
       Effect.fnUntraced(function* (origins) {
         return [...(yield* reference), ...probes(yield* groundOf(origins))]
       }),
       { basePath: "", page: Option.none() }
-    ).pipe(Layer.provide(layerServer({ host: adminHost, port: adminPort, tls: undefined })))
+    ).pipe(Layer.provide(layerServer({ host: adminHost, port: adminPort, tls: undefined, detach })))
   })
 )
 

@@ -20,63 +20,76 @@ export class Outlet {
   private readonly out: Writable
   private readonly events: OutletEvents
   /** What is left of a long frame. */
-  private rest: Array<Buffer> = []
-  private waits = false
+  private rest: Array<Buffer> | undefined
+  /** Listens only while something waits: a reader that has taken everything has no listener. */
+  private waiting: (() => void) | undefined
 
   constructor(out: Writable, events: OutletEvents) {
     this.out = out
     this.events = events
-    out.on("drain", this.onDrain)
   }
 
   /** Whether a frame is being written piece by piece: nothing else may be written into the middle of it. */
   get isBusy(): boolean {
-    return this.rest.length > 0
+    return this.rest !== undefined
   }
 
   /** Whether the connection has taken everything. */
   get isFree(): boolean {
-    return !this.waits && this.rest.length === 0
+    return this.waiting === undefined && this.rest === undefined
   }
 
   /** `false`: `drained` is called when it has been taken. */
   write({ buffers, bytes }: Encoded): boolean {
-    if (buffers.length === 1) this.waits = !this.out.write(buffers[0]!)
+    if (buffers.length === 1) this.took(this.out.write(buffers[0]!))
     else if (bytes <= pieceBytes) {
+      let taken = true
       this.out.cork()
-      for (const buffer of buffers) this.waits = !this.out.write(buffer)
+      for (const buffer of buffers) taken = this.out.write(buffer)
       this.out.uncork()
+      this.took(taken)
     } else {
       this.rest = [...buffers]
       this.pump()
     }
-    return !this.waits
+    return this.waiting === undefined
   }
 
   /** Bytes of this connection alone, between two frames. */
   writeOwn(bytes: Buffer): void {
-    if (!this.out.write(bytes)) this.waits = true
+    if (!this.out.write(bytes)) this.took(false)
   }
 
   close(): void {
-    this.rest = []
-    this.waits = false
-    this.out.off("drain", this.onDrain)
+    this.rest = undefined
+    this.took(true)
   }
 
   private pump(): void {
+    const { rest } = this
+    if (rest === undefined) return
     let taken = true
-    while (taken && this.rest.length > 0) taken = this.out.write(this.rest.shift()!)
-    this.waits = !taken
+    while (taken && rest.length > 0) taken = this.out.write(rest.shift()!)
+    if (rest.length === 0) this.rest = undefined
+    this.took(taken)
   }
 
-  private readonly onDrain = (): void => {
-    if (!this.waits) return
-    if (this.rest.length > 0) {
-      this.pump()
-      if (this.waits) return this.events.progressed()
+  private took(taken: boolean): void {
+    if (taken) {
+      if (this.waiting !== undefined) this.out.off("drain", this.waiting)
+      this.waiting = undefined
+    } else if (this.waiting === undefined) {
+      this.waiting = () => this.onDrain()
+      this.out.on("drain", this.waiting)
     }
-    this.waits = false
+  }
+
+  private onDrain(): void {
+    if (this.rest !== undefined) {
+      this.pump()
+      if (this.waiting !== undefined) return this.events.progressed()
+    }
+    this.took(true)
     this.events.drained()
   }
 }

@@ -10,7 +10,7 @@ import { HttpServer } from "effect/http"
 import { ServeError } from "effect/http/HttpServerError"
 
 import type { Tls } from "../Settings.ts"
-import { isStreaming, rememberHead } from "./Handover.ts"
+import { allowDetaching, isStreaming, keepAlive, rememberHead } from "./Handover.ts"
 import { Problem, refuseConnection } from "./Problem.ts"
 
 /** Limits of a request; each stops an attack that holds connections or memory for nothing. */
@@ -20,8 +20,7 @@ const limits = {
   /** Slow bodies: a client has this long to send the whole request, ms. */
   requestTimeout: 10_000,
   connectionsCheckingInterval: 1_000,
-  /** Longer than the minute most load balancers keep an idle connection, or they would use one we just closed. */
-  keepAliveTimeout: 65_000,
+  keepAliveTimeout: keepAlive,
   maxHeaderSize: 16 * 1024
 }
 
@@ -60,6 +59,8 @@ export const layerServer = (options: {
   readonly host: string
   readonly port: number
   readonly tls: Tls | undefined
+  /** Whether streams may leave node:http. */
+  readonly detach: boolean
 }) =>
   Layer.mergeAll(
     NodeHttpServer.layerHttpServices,
@@ -69,10 +70,16 @@ export const layerServer = (options: {
         const sockets = new Set<Socket>()
         // The listeners used here exist on every kind of server.
         const server = (yield* createServer(options.tls)) as http.Server
+        const forget = function (this: Socket) {
+          sockets.delete(this)
+        }
         server.on("connection", (socket: Socket) => {
+          // It comes again when a stream has ended on it.
+          if (sockets.has(socket)) return
           sockets.add(socket)
-          socket.once("close", () => sockets.delete(socket))
+          socket.on("close", forget)
         })
+        if (options.detach && options.tls === undefined) allowDetaching(server)
         server.on("upgrade", (incoming, _socket, head) => rememberHead(incoming, head))
         server.on("clientError", refuse)
         const made = yield* NodeHttpServer.make(() => server, {

@@ -12,6 +12,7 @@ import {
   goodbyeMessage,
   pingMessage,
   type GoodbyeCode,
+  type Pace,
   type Query,
   type Reader,
   type Sink
@@ -20,7 +21,7 @@ import type { Asked } from "./Asked.ts"
 import { corsHeaders } from "./Cors.ts"
 import { Gzip, takesGzip } from "./Gzip.ts"
 import { handedOver, handOverStream, type StreamHandover } from "./Handover.ts"
-import { Outlet } from "./Outlet.ts"
+import { Outlet, type OutletEvents } from "./Outlet.ts"
 import { Problem } from "./Problem.ts"
 import { askedOf, type Ground, minRevisionOf, queryOf, retryAfter } from "./Road.ts"
 
@@ -69,7 +70,10 @@ const isPassing = (problem: Problem): boolean => problem.code === "too_many" || 
 /** How long the last bytes may take to be taken, ms. */
 const farewellWithin = 2_000
 
-class EventSink implements Sink {
+/** One for all: a reader that asks for no interval has none of its own. */
+const unpaced: Pace = { interval: 0, once: false }
+
+class EventSink implements Sink, OutletEvents {
   readonly framing: Framing
   private readonly ground: Ground
   private readonly connection: StreamHandover
@@ -81,37 +85,21 @@ class EventSink implements Sink {
   private onDrained: (() => void) | undefined
 
   constructor(ground: Ground, connection: StreamHandover, gzip: boolean, retry: number) {
-    const { hub } = ground
     this.ground = ground
     this.connection = connection
     this.retry = retry
     this.gzip = gzip ? new Gzip() : undefined
     const chunked = connection.protocol === "HTTP/1.1"
     this.framing = gzip ? (chunked ? "gzipChunks" : "gzipEvents") : chunked ? "chunks" : "events"
-    this.outlet = new Outlet(connection.out, {
-      drained: () => {
-        const { onDrained } = this
-        this.onDrained = undefined
-        onDrained?.()
-        if (this.reader !== undefined) hub.drained(this.reader)
-      },
-      progressed: () => this.reader !== undefined && hub.progressed(this.reader)
-    })
+    this.outlet = new Outlet(connection.out, this)
     const begin = `retry: ${retry}\n\n`
     this.writeOwn(this.gzip === undefined ? Buffer.from(begin) : this.gzip.begin(begin))
   }
 
   serve(query: Query, { interval, pings, since }: Asked): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const { hub, left } = this.ground
-      const reader = hub.enter(query, this, { interval, once: false })
-      this.reader = reader
-      this.connection.onClose(() => {
-        this.outlet.close()
-        hub.leave(reader)
-        if (!this.ended) left("/v1/stream")
-      })
-      const opened = hub.open(reader, { since, notBefore: 0 })
+      const reader = this.enter(query, interval)
+      const opened = this.ground.hub.open(reader, { since, notBefore: 0 })
       return pings
         ? Effect.andThen(
             opened,
@@ -119,6 +107,40 @@ class EventSink implements Sink {
           )
         : opened
     })
+  }
+
+  private enter(query: Query, interval: number): Reader {
+    const reader = this.ground.hub.enter(
+      query,
+      this,
+      interval === unpaced.interval ? unpaced : { ...unpaced, interval }
+    )
+    this.reader = reader
+    this.connection.onClose(this.leaver())
+    this.connection.last()
+    return reader
+  }
+
+  /** In a scope of its own, or it would hold whatever `enter` was given. */
+  private leaver(): () => void {
+    return () => this.leave()
+  }
+
+  private leave(): void {
+    this.outlet.close()
+    if (this.reader !== undefined) this.ground.hub.leave(this.reader)
+    if (!this.ended) this.ground.left("/v1/stream")
+  }
+
+  drained(): void {
+    const { onDrained } = this
+    this.onDrained = undefined
+    onDrained?.()
+    if (this.reader !== undefined) this.ground.hub.drained(this.reader)
+  }
+
+  progressed(): void {
+    if (this.reader !== undefined) this.ground.hub.progressed(this.reader)
   }
 
   /** A ping of its own, with the id by which the client pings; it may have to wait for the end of the first message. */
@@ -155,9 +177,9 @@ class EventSink implements Sink {
       this.write(new Frame("goodbye", undefined, [goodbyeMessage(code, retryAfterMs)]))
       if (this.gzip !== undefined) this.writeOwn(this.gzip.end())
       this.outlet.close()
-      this.connection.end()
+      this.connection.end(code === "shutdown")
       // A reader that takes nothing would hold its connection, and what is written to it, for good.
-      this.connection.onClose(hub.after(farewellWithin, this.connection.destroy))
+      this.connection.onClose(hub.after(farewellWithin, () => this.connection.destroy()))
     }
     if (this.reader !== undefined) hub.leave(this.reader)
   }
