@@ -47,18 +47,28 @@ export const guard =
             )
       ),
       Effect.tap((response) =>
-        Metric.update(
-          Metric.withAttributes(requests, {
-            route,
-            status: String(response === handedOver ? 200 : response.status)
-          }),
-          1
-        )
+        Metric.update(counted(route, response === handedOver ? 200 : response.status), 1)
       ),
+      // Nothing is written of what has been handed over.
       Effect.map((response) =>
-        HttpServerResponse.setHeaders(response, { ...nosniff, ...corsHeaders(request, origins) })
+        response === handedOver
+          ? response
+          : HttpServerResponse.setHeaders(response, { ...nosniff, ...corsHeaders(request, origins) })
       )
     )
+
+/** One for each route and status: a series works its key out once, and that costs more than counting. */
+const series = new Map<string, Metric.Counter<number>>()
+
+const counted = (route: string, status: number): Metric.Counter<number> => {
+  const name = `${route} ${status}`
+  let counter = series.get(name)
+  if (counter === undefined) {
+    counter = Metric.withAttributes(requests, { route, status: String(status) })
+    series.set(name, counter)
+  }
+  return counter
+}
 
 const nosniff = { "x-content-type-options": "nosniff" }
 

@@ -38,8 +38,43 @@ export const searchOf = (request: HttpServerRequest.HttpServerRequest): URLSearc
   return new URLSearchParams(mark === -1 ? "" : request.url.slice(mark + 1))
 }
 
+/** What URLs ask for: ten thousand clients come with a few of them, and reading one costs more than answering it. */
+const read = new Map<string, Asked>()
+const maxRead = 256
+/** Longer ones are rare, and would be held for as long as they are not overtaken. */
+const maxReadLength = 512
+
+const readUrl = (request: HttpServerRequest.HttpServerRequest): Asked => {
+  const mark = request.url.indexOf("?")
+  const search = mark === -1 ? "" : request.url.slice(mark + 1)
+  let asked = read.get(search)
+  if (asked === undefined) {
+    asked = askedInUrl(new URLSearchParams(search), undefined)
+    if (search.length > maxReadLength) return asked
+    if (read.size >= maxRead) read.clear()
+    // A copy: a slice would hold the whole URL.
+    read.set(Buffer.from(search).toString(), asked)
+  }
+  return asked
+}
+
 export const askedOf = (request: HttpServerRequest.HttpServerRequest): Effect.Effect<Asked, Problem> =>
-  attempt(() => askedInUrl(searchOf(request), request.headers["last-event-id"]))
+  attempt(() => {
+    const asked = readUrl(request)
+    const since = request.headers["last-event-id"]
+    return since === undefined || since === "" ? asked : { ...asked, since }
+  })
+
+/** What was asked for in one URL, resolved; by `own`, which every reading of a URL has one of, whatever the cursor. */
+const queries = new WeakMap<Catalog["Service"], WeakMap<Asked["own"], Query>>()
+
+const queryIn = (catalog: Catalog["Service"], asked: Asked): Query => {
+  let known = queries.get(catalog)
+  if (known === undefined) queries.set(catalog, (known = new WeakMap()))
+  let query = known.get(asked.own)
+  if (query === undefined) known.set(asked.own, (query = resolve(catalog, asked)))
+  return query
+}
 
 const minRevisionShape = /^(?:([0-9a-z]{1,32})-)?([0-9]{1,15})(?:-[0-9a-f]{12})?$/
 
@@ -49,7 +84,7 @@ export const queryOf = Effect.fnUntraced(function* (
   asked: Asked,
   minRevision: string | undefined
 ): Effect.fn.Return<Query, Problem> {
-  const query = yield* attempt(() => resolve(ground.catalog, asked))
+  const query = yield* attempt(() => queryIn(ground.catalog, asked))
   yield* arrival(ground, asked.since, minRevision)
   yield* admission(ground, query.parts.keys())
   return query
