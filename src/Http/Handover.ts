@@ -300,5 +300,19 @@ export const handOverSocket = (request: HttpServerRequest.HttpServerRequest): So
   const { socket } = incoming
   response.detachSocket(socket)
   release(response)
+  // Effect listens once the handler's first turn is over.
+  process.nextTick(forgetRequest, socket)
   return { incoming, socket, head }
 }
+
+/**
+ * Effect's listener (4.1.0) interrupts the handler of a client that leaves before its answer, and holds the request, its
+ * response and its fiber for as long as the connection lives. Nothing is left to interrupt: `accept` looks by itself.
+ */
+const forgetRequest = (socket: Duplex): void => {
+  for (const listener of socket.rawListeners("close"))
+    if (isInterrupting(listener)) socket.off("close", listener as () => void)
+}
+
+const isInterrupting = (listener: Function): boolean =>
+  listener.name === "" && String(listener).includes(".interruptUnsafe(")

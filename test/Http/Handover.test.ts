@@ -1,5 +1,6 @@
 /** A stream's connection leaves node:http, by Node's internals: here it shows where a version of Node has others. */
 import { Agent } from "node:http"
+import type { Duplex } from "node:stream"
 
 import { assert, describe, it } from "@effect/vitest"
 
@@ -162,4 +163,20 @@ describe("the connection of a stream", () => {
       await wire.closed
       await market.isLeft()
     }))
+})
+
+describe("the connection of a WebSocket", () => {
+  it("holds nothing of the request that opened it, as Effect is now", () =>
+    alone(rows, {}, (market) =>
+      withReaders(async (readers) => {
+        const socket = await market.socket("collections=pools")
+        await until("a snapshot", () => socket.messages.length > 0)
+        const { outlet } = readers[0]!.sink as unknown as { readonly outlet: { readonly out: Duplex } }
+        const all = outlet.out.rawListeners("close")
+        assert.isNotEmpty(all)
+        assert.isEmpty(all.filter((listener) => String(listener).includes("interrupt")))
+        socket.close()
+        await market.isLeft()
+      })
+    ))
 })
