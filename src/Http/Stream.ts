@@ -168,6 +168,8 @@ class EventSink implements Sink, OutletEvents {
   }
 
   end(code: GoodbyeCode, retryAfterMs = this.retry): void {
+    // The connection may have gone on to its next request.
+    if (this.ended) return
     const { hub } = this.ground
     this.ended = true
     // A goodbye cannot be put into the middle of a frame that the reader does not take.
