@@ -91,7 +91,15 @@ export const queryOf = Effect.fnUntraced(function* (
 })
 
 /** Waits where the client has seen a later revision elsewhere, by its cursor or by `Ratecast-Min-Revision`. */
-export const arrival = Effect.fnUntraced(function* (
+export const arrival = (
+  ground: Ground,
+  since: string | undefined,
+  minRevision: string | undefined
+): Effect.Effect<void> =>
+  // Most come for the first time.
+  since === undefined && minRevision === undefined ? Effect.void : reached(ground, since, minRevision)
+
+const reached = Effect.fnUntraced(function* (
   { hub }: Ground,
   since: string | undefined,
   minRevision: string | undefined
