@@ -5,7 +5,7 @@ import type { Duplex } from "node:stream"
 import { assert, describe, it } from "@effect/vitest"
 
 import type { Reader } from "../../src/Hub.ts"
-import { Delivery } from "../../src/Hub/Delivery.ts"
+import { Register } from "../../src/Hub/Register.ts"
 import { until } from "../Daemon.ts"
 import { alone, inTurn, type Market, numbers, pool, sleep } from "./Market.ts"
 
@@ -42,8 +42,8 @@ const countingLeaves = async (run: () => Promise<unknown>): Promise<number> => {
 /** The readers that come while something runs. */
 const withReaders = async (run: (readers: ReadonlyArray<Reader>) => Promise<unknown>): Promise<void> => {
   const readers: Array<Reader> = []
-  const { enter } = Delivery.prototype
-  Delivery.prototype.enter = function (...args) {
+  const { enter } = Register.prototype
+  Register.prototype.enter = function (...args) {
     const reader = enter.apply(this, args)
     readers.push(reader)
     return reader
@@ -51,7 +51,7 @@ const withReaders = async (run: (readers: ReadonlyArray<Reader>) => Promise<unkn
   try {
     await run(readers)
   } finally {
-    Delivery.prototype.enter = enter
+    Register.prototype.enter = enter
   }
 }
 
