@@ -80,6 +80,22 @@ describe("the connection of a stream", () => {
       assert.strictEqual(left, 3)
     }))
 
+  it("stays where the setting says so, and everything works as it does", () =>
+    alone(rows, { env: { DETACH: "false" } }, (market) =>
+      withReaders(async (readers) => {
+        const left = await countingLeaves(async () => {
+          const wire = await open(market)
+          readers[0]!.sink.end("rotation")
+          await until("the end", () => wire.answers[0]!.whole)
+          wire.request("GET /v1/snapshot?collections=pools HTTP/1.1")
+          await until("an answer", () => wire.answers[1]?.whole === true)
+          wire.socket.destroy()
+          await market.isLeft()
+        })
+        assert.strictEqual(left, 0)
+      })
+    ))
+
   it("stays where Node is another than we know, and a warning says so once", () =>
     alone(rows, {}, async (market) => {
       const warnings: Array<string | undefined> = []
