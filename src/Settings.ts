@@ -33,7 +33,7 @@ const settings = Config.all({
   /** Where metrics and docs are, once HOST is not loopback. */
   adminHost: Config.String("ADMIN_HOST").pipe(Config.withDefault("127.0.0.1")),
   adminPort: Config.Port("ADMIN_PORT").pipe(Config.withDefault(9090)),
-  /** Whether a stream's connection may leave node:http: three times less memory per reader, by Node's internals. */
+  /** Whether a stream's connection may leave node:http: less memory per reader, by Node's internals. */
   detach: Config.Boolean("DETACH").pipe(Config.withDefault(true)),
   /** The folder of the journal; `none` keeps nothing beyond this process. */
   data: Config.String("RATECAST_DATA").pipe(Config.withDefault("./data")),

@@ -222,7 +222,7 @@ const detach = (socket: NodeSocket, incoming: IncomingMessage, response: ServerR
   if (!isKnown) {
     if (!warned)
       process.emitWarning(
-        `connections of Node ${process.version} cannot leave node:http, so a reader takes three times the memory`,
+        `connections of Node ${process.version} cannot leave node:http, so a reader takes more memory than it needs`,
         { code: "RATECAST_DETACH" }
       )
     warned = true
