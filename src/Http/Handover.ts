@@ -1,7 +1,7 @@
 /**
  * Takes a connection out of the hands of Effect and of node:http, so that its request's fiber, scope, message objects and
  * parser end while the connection lives on: a reader needs a socket, a cursor and a place in a cohort. Ten thousand
- * suspended fibers hold 8 KB each beside that, node:http 6 KB for its parser and 5 KB for a request and its response.
+ * suspended fibers hold 8 KB each beside that, node:http 6 KB for its parser and 3 KB for a request and its response.
  *
  * Two tricks. Effect's Node adapter (4.1.0) writes nothing to a response that says it has ended, so a response that is
  * handed over says so from then on; Node itself looks at a field of its own. And a plain HTTP/1 connection leaves
