@@ -21,6 +21,7 @@ import type { Query } from "./Hub/Query.ts"
 import { snapshotFrame, Snapshots } from "./Hub/Snapshots.ts"
 import { Register } from "./Hub/Register.ts"
 import { restart } from "./Hub/Restart.ts"
+import { Turns } from "./Hub/Turns.ts"
 import type { Board } from "./RateEngine.ts"
 import { steady } from "./Steady.ts"
 import { Upstream } from "./Upstream.ts"
@@ -131,6 +132,7 @@ const make = Effect.gen(function* () {
   const bell = yield* Effect.acquireRelease(PubSub.sliding<number>(1), PubSub.shutdown)
   const fork = yield* FiberSet.makeRuntime<never>()
   const snapshots = new Snapshots(state, fork)
+  const turns = new Turns(steady(clock), fork)
   const counts = new Counts(context)
   const wake = Latch.makeUnsafe(false)
   const register = new Register({
@@ -241,7 +243,7 @@ const make = Effect.gen(function* () {
     },
     members: (family) => [...state.tables.keys()].filter((name) => name.startsWith(`${family}:`)),
     snapshot: (query) =>
-      Effect.map(snapshots.current(query), (snapshot) =>
+      Effect.map(Effect.tap(snapshots.current(query), turns.take), (snapshot) =>
         snapshotFrame(snapshot, "initial", (name) => state.asOf(name))
       ),
     isCurrent: (query, cursor) => {
@@ -252,7 +254,7 @@ const make = Effect.gen(function* () {
     },
     reach,
     enter: (query, sink, pace) => register.enter(query, sink, pace),
-    open: opener({ state, snapshots, register, delivery, random }),
+    open: opener({ state, snapshots, register, delivery, turns, random }),
     leave: (reader) => register.leave(reader),
     at: () => state.at,
     stands: ({ cohort, place }) => (cohort?.place ?? place)?.cursor,

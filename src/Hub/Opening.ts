@@ -7,6 +7,7 @@ import type { Frame } from "./Frame.ts"
 import type { Register } from "./Register.ts"
 import type { Snapshots } from "./Snapshots.ts"
 import type { Reason, State } from "./State.ts"
+import type { Turns } from "./Turns.ts"
 
 export interface Opening {
   /** The cursor of the reader's last message; `now` for no snapshot, nothing for one. */
@@ -24,9 +25,10 @@ export const opener = (options: {
   readonly snapshots: Snapshots
   readonly register: Register
   readonly delivery: Delivery
+  readonly turns: Turns
   readonly random: typeof Random.Random.Service
 }) => {
-  const { delivery, random, register, snapshots, state } = options
+  const { delivery, random, register, snapshots, state, turns } = options
 
   const here = ({ audience }: Reader, notBefore: number): Place => ({
     sent: state.revision,
@@ -49,6 +51,7 @@ export const opener = (options: {
     const snapshot = yield* pace.once
       ? snapshots.current(audience.query)
       : snapshots.recent(audience.query, least)
+    yield* turns.take
     const frame = delivery.opening(audience, snapshot, reason)
     const place: Place = {
       sent: snapshot.revision,
@@ -65,6 +68,7 @@ export const opener = (options: {
 
   return Effect.fnUntraced(function* (reader: Reader, { notBefore, since }: Opening) {
     const { audience, pace } = reader
+    yield* turns.take
     if (reader.gone) return
     if (!pace.once) {
       const lifetime = rotateAfter * (1 - rotationSpread + 2 * rotationSpread * random.nextDoubleUnsafe())

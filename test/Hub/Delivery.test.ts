@@ -29,7 +29,8 @@ describe("a reader that needs a snapshot while an older one is built for somebod
       yield* loop.pass(0)
       loop.step = aSlice
       const coming = yield* Effect.forkChild(loop.come(all))
-      yield* Effect.yieldNow
+      // It waits for its turn first.
+      for (let i = 0; i < 10 && !isBuilding(loop); i++) yield* Effect.yieldNow
       assert.isTrue(isBuilding(loop))
       loop.commit("pools", sets(["k1"], 3, pad))
       yield* loop.delivery.round

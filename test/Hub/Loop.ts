@@ -12,6 +12,7 @@ import { makeQuery, type Part, type Query } from "../../src/Hub/Query.ts"
 import { Register } from "../../src/Hub/Register.ts"
 import { Snapshots } from "../../src/Hub/Snapshots.ts"
 import { State } from "../../src/Hub/State.ts"
+import { Turns } from "../../src/Hub/Turns.ts"
 import { Held, type Message } from "../Held.ts"
 import { settle, startOfTime } from "../Kit.ts"
 
@@ -61,7 +62,14 @@ export class Loop {
     }
     this.delivery = new Delivery({ state, snapshots, register, hooks })
     const { delivery } = this
-    this.open = opener({ state, snapshots, register, delivery, random: Effect.runSync(Random.Random) })
+    this.open = opener({
+      state,
+      snapshots,
+      register,
+      delivery,
+      turns: new Turns(clock, fork),
+      random: Effect.runSync(Random.Random)
+    })
   }
 
   commit(name: string, delta: Partial<Delta>): void {
