@@ -2,6 +2,9 @@
  * The config, checked and named: which collections there are, what each is made of, and which sources feed it. Every
  * mistake is found before anything starts, with its path and the nearest known name.
  */
+import { createHash } from "node:crypto"
+import { readFileSync } from "node:fs"
+
 import { Context } from "effect"
 
 import { type Problem, problemsOf } from "./Catalog/Problems.ts"
@@ -41,12 +44,25 @@ export interface NamedSource {
   readonly collections: ReadonlyArray<string>
 }
 
+export interface ConfigFile {
+  readonly path: string
+  /** Of its text: whether another load may find something else. */
+  readonly hash: string
+}
+
+export const configFile = (path: string): ConfigFile => ({
+  path,
+  hash: createHash("sha1").update(readFileSync(path)).digest("hex")
+})
+
 export class Catalog extends Context.Service<
   Catalog,
   {
     /** In topological order: inputs before what is derived from them. */
     readonly declared: ReadonlyMap<string, Declared>
     readonly sources: ReadonlyMap<string, NamedSource>
+    /** Where it was loaded from, if from a file: a thread loads it by itself. */
+    readonly file?: ConfigFile
   }
 >()("ratecast/Catalog") {}
 

@@ -91,6 +91,24 @@ export const field = (row: Row, name: string): Json | undefined => {
     : (value as Json)
 }
 
+/** Deep equality of JSON values; a nested object or array is one value. `undefined` is a field that is absent. */
+export const sameJson = (a: Json | undefined, b: Json | undefined): boolean => {
+  if (a === b) return true
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false
+  if (Array.isArray(a) || Array.isArray(b)) {
+    if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false
+    for (let i = 0; i < a.length; i++) if (!sameJson(a[i] as Json, b[i] as Json)) return false
+    return true
+  }
+  const names = Object.keys(a)
+  if (names.length !== Object.keys(b).length) return false
+  for (const name of names) {
+    if (!Object.hasOwn(b, name)) return false
+    if (!sameJson((a as Row)[name], (b as Row)[name])) return false
+  }
+  return true
+}
+
 /** The family of a member's name and its id: `order:17` is `17` of `order`. */
 export const familyOf = (name: string): { readonly family: string; readonly id: string } | undefined => {
   const colon = name.indexOf(":")

@@ -11,11 +11,14 @@ import { Catalog, sourcesOf } from "./Catalog.ts"
 import { familyOf } from "./Collection.ts"
 import { steady } from "./Steady.ts"
 import { Demands } from "./Upstream/Demand.ts"
+import { makeExtraction } from "./Upstream/Extraction.ts"
 import { makePoll } from "./Upstream/Poll.ts"
 import { makePoller, type Poller, type Reading, type Refreshed, timesOf } from "./Upstream/Poller.ts"
 
 export { PollFailed } from "./Upstream/Failure.ts"
-export { Exact, JsonBody, maxDepth } from "./Upstream/Json.ts"
+export type { Extract, Failure, Notes, Since } from "./Upstream/Extract.ts"
+export { unfit } from "./Upstream/Fit.ts"
+export { threadFrom } from "./Upstream/Extraction.ts"
 export type { Outcome, Reading, Refreshed } from "./Upstream/Poller.ts"
 
 /** Readings that wait for the engine. A full one holds the pollers, which is what should happen. */
@@ -55,14 +58,16 @@ export class Upstream extends Context.Service<
       const fibers = yield* FiberMap.make<string>()
       const pollers = new Map<string, Poller>()
       const demands = new Demands()
+      const extraction = yield* makeExtraction(catalog)
       const run = yield* FiberMap.runtime(fibers)()
 
       const polling = Effect.fnUntraced(function* (name: string) {
         const member = familyOf(name)
+        const extract = yield* extraction(name)
         const poller = yield* makePoller({
           name,
           source: catalog.sources.get(member?.family ?? name)!,
-          poll: makePoll(client, catalog.sources.get(member?.family ?? name)!, member?.id),
+          poll: makePoll(client, catalog.sources.get(member?.family ?? name)!, member?.id, extract),
           demand: () => demands.of(name),
           publish: (reading) => PubSub.publish(readings, reading)
         })

@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url"
 
 import { Effect, Schema } from "effect"
 
-import { type Catalog, makeCatalog } from "../Catalog.ts"
+import { type Catalog, configFile, makeCatalog } from "../Catalog.ts"
 import { didYouMean } from "../Nearest.ts"
 import type { Problem } from "./Problems.ts"
 
@@ -31,6 +31,7 @@ export const loadCatalog = Effect.fnUntraced(function* (
   if (!existsSync(path)) {
     return yield* mistake([{ at: "", message: `there is no such file${nearby(path)}` }])
   }
+  const from = configFile(path)
   const loaded = yield* Effect.tryPromise({
     try: () => import(pathToFileURL(path).href) as Promise<{ readonly default?: unknown }>,
     catch: (error) => mistake([{ at: "", message: `could not be loaded: ${String(error)}` }])
@@ -48,7 +49,7 @@ export const loadCatalog = Effect.fnUntraced(function* (
   const catalog = makeCatalog(loaded.default as never)
   return Array.isArray(catalog)
     ? yield* mistake(catalog as ReadonlyArray<Problem>)
-    : (catalog as Catalog["Service"])
+    : { ...(catalog as Catalog["Service"]), file: from }
 })
 
 const nearby = (path: string): string => {

@@ -13,10 +13,10 @@ import {
   sameHealth,
   worst
 } from "../Collection.ts"
-import type { Reading } from "../Upstream.ts"
+import type { Failure, Notes, Reading, Since } from "../Upstream.ts"
 import { Derivation } from "./Derivation.ts"
 import { diffKeys, diffRows, emptyDelta, touchesRows } from "./Diff.ts"
-import { type Failure, Intake, type Notes } from "./Intake.ts"
+import { Intake } from "./Intake.ts"
 import { Tolerance } from "./Tolerance.ts"
 
 /** The rows as they are committed. */
@@ -142,10 +142,17 @@ export class Consequences {
         return { delta: this.diff(declared, name, held, verdict.accepted.rows, now) }
       }
       case "Bodies": {
-        const { notes, verdict } = intake.take(outcome.bodies, held, committed.health(name).state === "live")
+        const { notes, verdict } = intake.take(
+          outcome.extracts.get(name)!,
+          held,
+          committed.health(name).state === "live"
+        )
         return "failure" in verdict
           ? { delta: emptyDelta, failure: verdict.failure, notes }
-          : { delta: this.diff(declared, name, held, verdict.accepted.rows, now), notes }
+          : {
+              delta: this.diff(declared, name, held, verdict.accepted.rows, now, verdict.accepted.since),
+              notes
+            }
       }
     }
   }
@@ -155,9 +162,15 @@ export class Consequences {
     name: string,
     held: Rows,
     next: ReadonlyMap<string, Row>,
-    now: number
+    now: number,
+    since?: Since
   ): Delta {
     const tolerance = this.toleranceOf(declared, name)
+    // What a tolerance held back may be due, in rows that nobody has touched since.
+    if (since !== undefined && tolerance === undefined) {
+      const keys = [...since.changed.keys(), ...since.gone]
+      return diffKeys(declared.collection.fields, held, keys, (key) => next.get(key))
+    }
     tolerance?.begin(now)
     const delta = diffRows(declared.collection.fields, held, next, tolerance?.holds)
     tolerance?.end(delta, (key) => next.get(key))

@@ -4,8 +4,8 @@ import { Schema } from "effect"
 import type { Declared } from "../Catalog.ts"
 import { type Delta, field, type Row, type Rows } from "../Collection.ts"
 import type { DerivedByKey, DerivedWhole, InputChange } from "../Config.ts"
+import { unfit } from "../Upstream.ts"
 import { diffKeys, diffRows, emptyDelta, Overlay, touchesRows } from "./Diff.ts"
-import { unfit } from "./Fit.ts"
 import type { Tolerance } from "./Tolerance.ts"
 
 /** The rows of an input before and after, and what changed between. */

@@ -1,26 +1,8 @@
 /**
- * What changed between the rows that are committed and the rows that a poll or a derivation gave: pure functions, and
- * the only place that decides whether two values differ.
+ * What changed between the rows that are committed and the rows that a poll or a derivation gave:
+ * pure functions.
  */
-import { type Delta, type Edit, field, type Json, type Row, type Rows } from "../Collection.ts"
-
-/** Deep equality of JSON values; a nested object or array is one value. `undefined` is a field that is absent. */
-export const sameJson = (a: Json | undefined, b: Json | undefined): boolean => {
-  if (a === b) return true
-  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false
-  if (Array.isArray(a) || Array.isArray(b)) {
-    if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false
-    for (let i = 0; i < a.length; i++) if (!sameJson(a[i] as Json, b[i] as Json)) return false
-    return true
-  }
-  const names = Object.keys(a)
-  if (names.length !== Object.keys(b).length) return false
-  for (const name of names) {
-    if (!Object.hasOwn(b, name)) return false
-    if (!sameJson((a as Row)[name], (b as Row)[name])) return false
-  }
-  return true
-}
+import { type Delta, type Edit, field, type Json, type Row, type Rows, sameJson } from "../Collection.ts"
 
 /** Which fields of a committed row may take the values of the next one. `undefined`: all that differ. */
 export type Hold = (key: string, name: string, committed: Json | undefined, next: Json | undefined) => boolean

@@ -51,10 +51,10 @@ export const exchange = Effect.fnUntraced(function* (
     const now = yield* Clock.currentTimeMillis
     return yield* badStatus(response.status, retryAfterOf(response.headers["retry-after"], now))
   }
-  const bytes = yield* collect(response, request.maxBytes)
+  const { bytes, hash } = yield* collect(response, request.maxBytes)
   return {
     _tag: "Body",
-    hash: createHash("sha1").update(bytes).digest("base64"),
+    hash,
     bytes,
     encoding: (response.headers["content-encoding"] ?? "identity").trim().toLowerCase(),
     validators: { etag: response.headers["etag"], lastModified: response.headers["last-modified"] }
@@ -104,28 +104,34 @@ const outgoing = (request: Request, url: string): HttpClientRequest.HttpClientRe
 const collect = (
   response: HttpClientResponse.HttpClientResponse,
   maxBytes: number
-): Effect.Effect<Uint8Array, PollFailed> =>
+): Effect.Effect<{ readonly bytes: Uint8Array; readonly hash: string }, PollFailed> =>
   Effect.suspend(() => {
     const chunks: Array<Uint8Array> = []
+    // Piece by piece as they come: 13 MB at once would hold the loop for 15 ms.
+    const hash = createHash("sha1")
     let size = 0
     return response.stream.pipe(
       Stream.mapError(brokeOff),
       Stream.runForEach((chunk) => {
         chunks.push(chunk)
+        hash.update(chunk)
         size += chunk.length
         return size > maxBytes ? tooLarge(maxBytes) : Effect.void
       }),
-      Effect.map(() => (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size)))
+      Effect.map(() => ({
+        bytes: chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size),
+        hash: hash.digest("base64")
+      }))
     )
   })
 
-type Unpack = (
+type Unpacker = (
   bytes: Uint8Array,
   options: { readonly maxOutputLength: number },
   done: (error: Error | null, unpacked: Buffer) => void
 ) => void
 
-const unpackers: { readonly [encoding: string]: Unpack } = {
+const unpackers: { readonly [encoding: string]: Unpacker } = {
   gzip: zlib.gunzip,
   "x-gzip": zlib.gunzip,
   deflate: zlib.inflate,
@@ -133,18 +139,18 @@ const unpackers: { readonly [encoding: string]: Unpack } = {
   zstd: zlib.zstdDecompress
 }
 
-/** The text of a body. One encoding only, and no further than the limit: 316 bytes of brotli can unpack to 200 MB. */
-export const textOf = (
+/** A body unpacked. One encoding only, and no further than the limit: 316 bytes of brotli can unpack to 200 MB. */
+export const unpack = (
   bytes: Uint8Array,
   encoding: string,
   maxBytes: number
-): Effect.Effect<string, PollFailed> => {
+): Effect.Effect<Uint8Array, PollFailed> => {
   if (bytes.length > maxBytes) return tooLarge(maxBytes)
-  if (encoding === "identity" || encoding === "") return decode(bytes)
-  const unpack = Object.hasOwn(unpackers, encoding) ? unpackers[encoding] : undefined
-  if (unpack === undefined) return notJson(`content-encoding ${encoding}`)
+  if (encoding === "identity" || encoding === "") return Effect.succeed(bytes)
+  const unpacker = Object.hasOwn(unpackers, encoding) ? unpackers[encoding] : undefined
+  if (unpacker === undefined) return notJson(`content-encoding ${encoding}`)
   return Effect.callback<Uint8Array, PollFailed>((resume) => {
-    unpack(bytes, { maxOutputLength: maxBytes }, (error, unpacked) => {
+    unpacker(bytes, { maxOutputLength: maxBytes }, (error, unpacked) => {
       if (error === null) resume(Effect.succeed(unpacked))
       else
         resume(
@@ -153,13 +159,8 @@ export const textOf = (
             : notJson(error)
         )
     })
-  }).pipe(Effect.flatMap(decode))
+  })
 }
-
-const utf8 = new TextDecoder("utf-8", { fatal: true })
-
-const decode = (bytes: Uint8Array): Effect.Effect<string, PollFailed> =>
-  Effect.try({ try: () => utf8.decode(bytes), catch: notJson })
 
 /** RFC 9110 10.2.3: seconds or a date. */
 const retryAfterOf = (header: string | undefined, now: number): number | undefined => {

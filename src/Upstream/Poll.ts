@@ -9,9 +9,10 @@ import { HttpClient } from "effect/http"
 
 import type { NamedSource } from "../Catalog.ts"
 import type { Headers, Pages, SourceOptions } from "../Config.ts"
+import { Body } from "./Body.ts"
+import type { Extract } from "./Extract.ts"
 import { noHeaders, notJson, type PollFailed, timedOut, tooManyPages } from "./Failure.ts"
-import { exchange, type Request, textOf, type Validators } from "./Fetch.ts"
-import { JsonBody } from "./Json.ts"
+import { exchange, type Request, unpack, type Validators } from "./Fetch.ts"
 import { firstPage, nextPage, pageRequest } from "./Page.ts"
 
 export type Polled =
@@ -19,9 +20,9 @@ export type Polled =
   | { readonly _tag: "Unchanged" }
   | {
       readonly _tag: "Bodies"
-      /** One for each URL, or for each page. */
-      readonly bodies: ReadonlyArray<JsonBody>
-      /** Of all bodies, unpacked, in characters. */
+      /** By collection. */
+      readonly extracts: ReadonlyMap<string, Extract>
+      /** Of all bodies, unpacked, in bytes. */
       readonly size: number
     }
 
@@ -31,7 +32,9 @@ export const makePoll = (
   client: HttpClient.HttpClient,
   source: NamedSource,
   /** The member of a family, in place of `{id}`. */
-  id: string | undefined
+  id: string | undefined,
+  /** What the bodies say, one for each URL or page. */
+  extract: (bodies: ReadonlyArray<Body>) => Effect.Effect<ReadonlyMap<string, Extract>, PollFailed>
 ): Effect.Effect<Polled, PollFailed> => {
   const { options } = source
   const urls = urlsOf(options, id)
@@ -65,13 +68,14 @@ export const makePoll = (
       if (bodies[0] !== undefined) validators = bodies[0].validators
       return { _tag: "Unchanged" }
     }
-    const parsed: Array<JsonBody> = []
+    const unpacked: Array<Body> = []
     for (const { bytes, encoding } of bodies) {
-      parsed.push(yield* parse(yield* textOf(bytes, encoding, maxBytes - sizeOf(parsed))))
+      unpacked.push(new Body(yield* unpack(bytes, encoding, maxBytes - sizeOf(unpacked))))
     }
+    const said = yield* together(unpacked)
     validators = bodies[0]!.validators
     lastHash = hash
-    return together(parsed)
+    return said
   })
 
   const readPages = Effect.fnUntraced(function* (
@@ -79,22 +83,30 @@ export const makePoll = (
     headers: Request["headers"]
   ): Effect.fn.Return<Polled, PollFailed> {
     const hash = createHash("sha1")
-    const parsed: Array<JsonBody> = []
+    const unpacked: Array<Body> = []
     let position = firstPage(pages)
     for (;;) {
-      if (parsed.length === (pages.max ?? defaults.maxPages)) return yield* tooManyPages(parsed.length)
+      if (unpacked.length === (pages.max ?? defaults.maxPages)) return yield* tooManyPages(unpacked.length)
       const answer = yield* exchange(client, pageRequest(request(urls[0]!, headers), pages, position))
       if (answer._tag === "NotModified") return yield* notJson("304 for a page")
       hash.update(answer.hash)
-      parsed.push(yield* parse(yield* textOf(answer.bytes, answer.encoding, maxBytes - sizeOf(parsed))))
-      position = yield* nextPage(pages, parsed.at(-1)!.value, position, options.rows)
+      const body = new Body(yield* unpack(answer.bytes, answer.encoding, maxBytes - sizeOf(unpacked)))
+      unpacked.push(body)
+      const page = yield* Effect.try({ try: () => body.json.value, catch: notJson })
+      position = yield* nextPage(pages, page, position, options.rows)
       if (position === undefined) break
     }
     const digest = hash.digest("base64")
     if (digest === lastHash) return { _tag: "Unchanged" }
+    const said = yield* together(unpacked)
     lastHash = digest
-    return together(parsed)
+    return said
   })
+
+  const together = (bodies: ReadonlyArray<Body>): Effect.Effect<Polled, PollFailed> => {
+    const size = sizeOf(bodies)
+    return Effect.map(extract(bodies), (extracts) => ({ _tag: "Bodies", extracts, size }))
+  }
 
   return attempt().pipe(
     Effect.timeoutOrElse({ duration: timeout, orElse: () => timedOut(timeout) }),
@@ -112,17 +124,8 @@ const backoff = Schedule.min([Schedule.exponential("200 millis"), Schedule.space
   Schedule.jittered
 )
 
-const parse = (text: string): Effect.Effect<JsonBody, PollFailed> =>
-  Effect.try({ try: () => new JsonBody(text), catch: notJson })
-
-const sizeOf = (bodies: ReadonlyArray<JsonBody>): number =>
-  bodies.reduce((sum, { text }) => sum + text.length, 0)
-
-const together = (bodies: ReadonlyArray<JsonBody>): Polled => ({
-  _tag: "Bodies",
-  bodies,
-  size: sizeOf(bodies)
-})
+const sizeOf = (bodies: ReadonlyArray<Body>): number =>
+  bodies.reduce((sum, { bytes }) => sum + bytes.length, 0)
 
 const urlsOf = (options: SourceOptions, id: string | undefined): ReadonlyArray<string> => {
   const urls = typeof options.url === "string" ? [options.url] : options.url

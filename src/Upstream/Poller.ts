@@ -37,7 +37,7 @@ const pollSeconds = Metric.histogram("upstream_poll_seconds", {
 })
 const bodySize = Metric.gauge("upstream_body_size", {
   description:
-    "Size of the last answer that was read, unpacked, in characters: what every client would fetch by itself"
+    "Size of the last answer that was read, unpacked, in bytes: what every client would fetch by itself"
 })
 const rejected = Metric.counter("upstream_polls_rejected_total", {
   description: "Polls not made because the circuit breaker of the source is open",

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 
-import type { Delta, Json, Row } from "../../src/Collection.ts"
-import { diffKeys, diffRows, editOf, Overlay, sameJson, touchesRows } from "../../src/RateEngine/Diff.ts"
+import { type Delta, type Json, type Row, sameJson } from "../../src/Collection.ts"
+import { diffKeys, diffRows, editOf, Overlay, touchesRows } from "../../src/RateEngine/Diff.ts"
 import { canonicalText } from "../Held.ts"
 import { seeded } from "../Hub/World.ts"
 

@@ -5,7 +5,8 @@ import { type Catalog, makeCatalog } from "../../src/Catalog.ts"
 import type { Row } from "../../src/Collection.ts"
 import { Decimal, type PolledOptions } from "../../src/Config.ts"
 import { Intake } from "../../src/RateEngine/Intake.ts"
-import { JsonBody } from "../../src/Upstream.ts"
+import { Body } from "../../src/Upstream/Body.ts"
+import { Extractor } from "../../src/Upstream/Extractor.ts"
 import { connect, queryOf } from "../Kit.ts"
 import { held, onePolled, onHub, state, until } from "../Rig.ts"
 
@@ -16,16 +17,17 @@ type Pool = typeof Pool.Type
 const take = <A = Pool>(options: Partial<PolledOptions<A>> = {}) => {
   const catalog = makeCatalog(onePolled<A>({ row: Pool as never, ...options })) as Catalog["Service"]
   const intake = new Intake(catalog.declared.get("pools")!)
+  const extractor = new Extractor(catalog.declared.get("pools")!)
   const made = {
     rows: new Map<string, Row>() as ReadonlyMap<string, Row>,
     live: false,
     notes: undefined as ReturnType<Intake["take"]>["notes"] | undefined,
     body: (...bodies: ReadonlyArray<unknown>): string => {
-      const { notes, verdict } = intake.take(
-        bodies.map((body) => (body instanceof JsonBody ? body : new JsonBody(JSON.stringify(body)))),
-        made.rows,
-        made.live
+      const { extract, remember } = extractor.extract(
+        bodies.map((body) => (body instanceof Body ? body : new Body(Buffer.from(JSON.stringify(body)))))
       )
+      remember()
+      const { notes, verdict } = intake.take(extract, made.rows, made.live)
       made.notes = notes
       return made.judged(verdict)
     },
@@ -197,7 +199,7 @@ describe("a bad row", () => {
       row: Schema.Struct({ id: Schema.String, rate: Schema.Unknown }) as never,
       maxBad: 1
     })
-    intake.body(new JsonBody(`[{"id":"a","rate":${deep(60)}},{"id":"b","rate":${deep(50_000)}}]`))
+    intake.body(new Body(Buffer.from(`[{"id":"a","rate":${deep(60)}},{"id":"b","rate":${deep(50_000)}}]`)))
     assert.deepStrictEqual([...intake.rows.keys()], ["a"])
   })
 
@@ -206,7 +208,7 @@ describe("a bad row", () => {
     const text = `[{"id":"a","rate":1.10,"meta":"]"},{"id":"b","rate":1.10,"meta":{"\\"":${deep(50_000)}}}]`
     for (const options of [{}, { rows: rowsOf }]) {
       const intake = take({ row: row as never, maxBad: 1, ...options })
-      intake.body(new JsonBody(text))
+      intake.body(new Body(Buffer.from(text)))
       assert.deepStrictEqual([...intake.rows], [["a", { id: "a", rate: "1.10", meta: "]" }]])
     }
   })

@@ -5,7 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 
 import { Decimal, defineConfig, polled, source } from "../../src/Config.ts"
-import { Digits } from "../../src/RateEngine/Digits.ts"
+import { Digits } from "../../src/Upstream/Digits.ts"
 import { type Exact, JsonBody } from "../../src/Upstream/Json.ts"
 import { seeded } from "../Hub/World.ts"
 import { connect, queryOf } from "../Kit.ts"

@@ -5,7 +5,7 @@
 import { SchemaAST } from "effect"
 
 import { decimalIdentifier } from "../Config.ts"
-import { Exact, maxDepth } from "../Upstream.ts"
+import { Exact, maxDepth } from "./Json.ts"
 
 type Types = ReadonlyArray<SchemaAST.AST>
 /** A field's name, an element's index, or `undefined` for whatever has no name of its own. */

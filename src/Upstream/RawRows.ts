@@ -6,8 +6,8 @@ import { atPath, own } from "../BodyPath.ts"
 import type { Declared } from "../Catalog.ts"
 import type { Row } from "../Collection.ts"
 import type { Keyed, PolledOptions } from "../Config.ts"
-import type { JsonBody } from "../Upstream.ts"
 import { Digits } from "./Digits.ts"
+import type { JsonBody } from "./Json.ts"
 
 export interface RawRow {
   readonly key: unknown
