@@ -7,7 +7,7 @@ import { Http } from "./Http.ts"
 import { Hub, Journal, layerFallback, layerSqlite } from "./Hub.ts"
 import { RateEngine } from "./RateEngine.ts"
 import { Settings } from "./Settings.ts"
-import { Upstream } from "./Upstream.ts"
+import { threadFrom, Upstream } from "./Upstream.ts"
 
 /** What the engine computes is committed to the hub. */
 const pump = Layer.effectDiscard(
@@ -25,7 +25,15 @@ export const layerHub = pump.pipe(
   Layer.provideMerge(Upstream.layer)
 )
 
-export const layerDaemon = Http.layer.pipe(Layer.provideMerge(layerHub))
+export const layerDaemon = Http.layer.pipe(
+  Layer.provideMerge(layerHub),
+  Layer.provide(
+    Layer.effect(
+      threadFrom,
+      Effect.map(Settings, ({ bodyThreadBytes }) => bodyThreadBytes)
+    )
+  )
+)
 
 /** Where commits are kept, as the settings say. */
 export const layerJournal = Layer.unwrap(

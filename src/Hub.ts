@@ -10,7 +10,7 @@ import { Catalog } from "./Catalog.ts"
 import { type Commit, type Health, type Row } from "./Collection.ts"
 import type { Pace, Reader, Sink } from "./Hub/Audience.ts"
 import { changesSince } from "./Hub/Changes.ts"
-import { commitText } from "./Hub/CommitText.ts"
+import { commitPieces } from "./Hub/CommitText.ts"
 import { Counts } from "./Hub/Counts.ts"
 import { Delivery } from "./Hub/Delivery.ts"
 import type { Frame } from "./Hub/Frame.ts"
@@ -112,6 +112,23 @@ export class Hub extends Context.Service<
 /** How long a request waits for a revision that is yet to come. */
 const reachWithin = "2 seconds"
 
+/** Nobody sees anything of a commit while it is written, so the loop may serve readers between two pieces of a large one. */
+const written = Effect.fnUntraced(function* (made: Commit) {
+  const pieces: Array<string> = []
+  let size = 0
+  for (const piece of commitPieces(made)) {
+    pieces.push(piece)
+    size += piece.length
+    if (size < writtenAtOnce) continue
+    size = 0
+    yield* Effect.yieldNow
+  }
+  return pieces.join("")
+})
+
+/** Characters. */
+const writtenAtOnce = 256 * 1024
+
 const make = Effect.gen(function* () {
   const catalog = yield* Catalog
   const upstream = yield* Upstream
@@ -161,8 +178,7 @@ const make = Effect.gen(function* () {
   let draining = false
 
   const keep = (made: Commit) =>
-    Effect.suspend(() => {
-      const text = commitText(made)
+    Effect.flatMap(written(made), (text) => {
       const began = clock.monotonicTimeNanosUnsafe()
       return Effect.map(journal.append({ revision: state.revision + 1, text }), () => {
         journalSeconds.updateUnsafe(Number(clock.monotonicTimeNanosUnsafe() - began) / 1e9, context)

@@ -44,7 +44,7 @@ export const healthMembers = (health: Health): ReadonlyArray<readonly [string, s
 const asOfMember = (asOf: number | undefined): ReadonlyArray<readonly [string, string]> =>
   asOf === undefined || asOf === 0 ? [] : [["asOf", String(asOf)]]
 
-const changeText = (change: Change, asOf: number | undefined): string => {
+export const changeText = (change: Change, asOf: number | undefined): string => {
   const members: Array<readonly [string, string]> = []
   if (change.health !== undefined) members.push(...healthMembers(change.health))
   members.push(...asOfMember(asOf))

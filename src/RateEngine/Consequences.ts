@@ -8,7 +8,6 @@ import {
   type Delta,
   familyOf,
   type Health,
-  type Row,
   type Rows,
   sameHealth,
   worst
@@ -157,14 +156,7 @@ export class Consequences {
     }
   }
 
-  private diff(
-    declared: Declared,
-    name: string,
-    held: Rows,
-    next: ReadonlyMap<string, Row>,
-    now: number,
-    since?: Since
-  ): Delta {
+  private diff(declared: Declared, name: string, held: Rows, next: Rows, now: number, since?: Since): Delta {
     const tolerance = this.toleranceOf(declared, name)
     // What a tolerance held back may be due, in rows that nobody has touched since.
     if (since !== undefined && tolerance === undefined) {

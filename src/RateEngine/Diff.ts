@@ -40,12 +40,7 @@ const withFields = (row: Row, other: Row, names: ReadonlyArray<string>): Row => 
 }
 
 /** The delta that takes `committed` to `next`, a whole collection. */
-export const diffRows = (
-  fields: ReadonlyArray<string>,
-  committed: Rows,
-  next: ReadonlyMap<string, Row>,
-  holds?: Hold
-): Delta => {
+export const diffRows = (fields: ReadonlyArray<string>, committed: Rows, next: Rows, holds?: Hold): Delta => {
   const put = new Map<string, Row>()
   const set = new Map<string, Edit>()
   const remove: Array<string> = []

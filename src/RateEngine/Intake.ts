@@ -9,7 +9,7 @@ import type { PolledOptions } from "../Config.ts"
 import type { Extract, Failure, Notes, Since } from "../Upstream.ts"
 
 export interface Accepted {
-  readonly rows: ReadonlyMap<string, Row>
+  readonly rows: Rows
   /** Where the rows that are committed are those of `since.rows`: nothing else has to be looked at. */
   readonly since?: Since | undefined
 }
@@ -31,12 +31,12 @@ export class Intake {
   private readonly options: PolledOptions<Row>
   private readonly paged: boolean
   /** What the last poll would have made of the collection, had it not looked wrong. */
-  private suspect: ReadonlyMap<string, Row> | undefined
+  private suspect: Rows | undefined
   private lastFailure: Failure | undefined
   /** Of a paged source: rows that the last complete poll did not have. */
   private missed: ReadonlySet<string> = new Set()
   /** What has been accepted as it was said, so that it is what is committed. */
-  private committed: ReadonlyMap<string, Row> | undefined
+  private committed: Rows | undefined
 
   constructor(declared: Declared) {
     this.options = declared.made.options as PolledOptions<Row>
@@ -66,12 +66,7 @@ export class Intake {
     return this.missed.size === 0 ? undefined : this.accept(without(held, this.missed), held)
   }
 
-  private judge(
-    rows: ReadonlyMap<string, Row>,
-    held: Rows,
-    live: boolean,
-    since: Since | undefined
-  ): Verdict {
+  private judge(rows: Rows, held: Rows, live: boolean, since: Since | undefined): Verdict {
     const { allowEmpty = false, minKeep = 0.5 } = this.options
     const suspect = this.suspect
     this.suspect = undefined
@@ -86,13 +81,13 @@ export class Intake {
     return this.accept(rows, held, since)
   }
 
-  private doubt(rows: ReadonlyMap<string, Row>, failure: Failure): Verdict {
+  private doubt(rows: Rows, failure: Failure): Verdict {
     this.suspect = rows
     return this.fail(failure)
   }
 
   /** Two polls have said so: what is missing is gone, in a paged source too. */
-  private believe(rows: ReadonlyMap<string, Row>): Verdict {
+  private believe(rows: Rows): Verdict {
     this.suspect = undefined
     this.lastFailure = undefined
     this.missed = new Set()
@@ -104,7 +99,7 @@ export class Intake {
     return { failure }
   }
 
-  private accept(rows: ReadonlyMap<string, Row>, held: Rows, since?: Since): Verdict {
+  private accept(rows: Rows, held: Rows, since?: Since): Verdict {
     this.suspect = undefined
     this.lastFailure = undefined
     if (!this.paged) return { accepted: { rows, since } }
@@ -122,7 +117,7 @@ export class Intake {
 }
 
 /** A bad row keeps its last good version. */
-const withHeld = ({ bad, rows }: Extract, held: Rows): ReadonlyMap<string, Row> => {
+const withHeld = ({ bad, rows }: Extract, held: Rows): Rows => {
   const kept = bad.flatMap((key) => {
     const row = rows.has(key) ? undefined : held.get(key)
     return row === undefined ? [] : [[key, row] as const]
@@ -135,17 +130,14 @@ const count = (keys: ReadonlyArray<string>, held: Rows): number => keys.filter((
 const remaining = ({ gone, rows }: Since): number => (rows.size === 0 ? 1 : 1 - gone.length / rows.size)
 
 /** The share of the rows of `before` that are still there. */
-const share = (
-  before: { readonly size: number; keys(): Iterable<string> },
-  now: ReadonlyMap<string, Row>
-): number => {
+const share = (before: { readonly size: number; keys(): Iterable<string> }, now: Rows): number => {
   if (before.size === 0) return 1
   let still = 0
   for (const key of before.keys()) if (now.has(key)) still++
   return still / before.size
 }
 
-const without = (rows: Rows, keys: ReadonlySet<string>): ReadonlyMap<string, Row> => {
+const without = (rows: Rows, keys: ReadonlySet<string>): Rows => {
   const kept = new Map<string, Row>()
   for (const [key, row] of rows) if (!keys.has(key)) kept.set(key, row)
   return kept

@@ -1,5 +1,6 @@
 /** What a body says of one collection: its rows, how they differ from what the body before said, and what was bad. */
 import type { ErrorCode, Row } from "../Collection.ts"
+import type { Edition } from "./Edition.ts"
 
 export interface Failure {
   readonly code: ErrorCode
@@ -20,7 +21,7 @@ export interface Notes {
 
 export interface Extract {
   /** Good rows by key; a row that did not change is the same object as before. Those of the last good body where this one failed. */
-  readonly rows: ReadonlyMap<string, Row>
+  readonly rows: Edition
   readonly failure: Failure | undefined
   readonly notes: Notes
   /** Keys of bad rows, and those among them that a good row came for later. */
@@ -31,23 +32,17 @@ export interface Extract {
 
 /** How rows came from others: what is new or other, in the order of the body, and what is gone. */
 export interface Since {
-  readonly rows: ReadonlyMap<string, Row>
+  readonly rows: Edition
   readonly changed: ReadonlyMap<string, Row>
   readonly gone: ReadonlyArray<string>
 }
 
-/** The rows after these changes: in the order in which they were first heard of, and never changed afterwards. */
-export const advance = ({ changed, gone, rows }: Since): ReadonlyMap<string, Row> => {
-  if (changed.size === 0 && gone.length === 0) return rows
-  if (rows.size === 0) return changed
-  const next = new Map(rows)
-  for (const key of gone) next.delete(key)
-  for (const [key, row] of changed) next.set(key, row)
-  return next
-}
+/** The rows after these changes. */
+export const advance = ({ changed, gone, rows }: Since): Edition =>
+  changed.size === 0 && gone.length === 0 ? rows : rows.next(changed, gone)
 
 /** What leads from the rows before to all that a body says; a row that did not change is the same object. */
-export const sinceOf = (rows: ReadonlyMap<string, Row>, said: ReadonlyMap<string, Row>): Since => {
+export const sinceOf = (rows: Edition, said: ReadonlyMap<string, Row>): Since => {
   if (rows.size === 0) return { rows, changed: said, gone: [] }
   const changed = new Map<string, Row>()
   const gone: Array<string> = []

@@ -10,6 +10,7 @@ import { type Row, sameJson } from "../Collection.ts"
 import type { PolledOptions } from "../Config.ts"
 import type { Body } from "./Body.ts"
 import { Digits } from "./Digits.ts"
+import { Edition } from "./Edition.ts"
 import { advance, type Extract, type Failure, type Notes, sinceOf } from "./Extract.ts"
 import { unfit } from "./Fit.ts"
 import { JsonBody } from "./Json.ts"
@@ -55,7 +56,7 @@ export class Extractor {
   private readonly raw: RawRows
   private readonly digits: Digits
   private readonly decode: (row: unknown) => ReturnType<ReturnType<typeof Schema.decodeUnknownResult>>
-  private rows: ReadonlyMap<string, Row> = new Map()
+  private rows = Edition.empty()
   private slices: ReadonlyArray<Slices<Item> | undefined> = []
   /** Of rows that a function made. */
   private made: ReadonlyMap<string, Item> = new Map()
@@ -72,7 +73,7 @@ export class Extractor {
   }
 
   /** The rows as they were said last. */
-  get last(): ReadonlyMap<string, Row> {
+  get last(): Edition {
     return this.rows
   }
 
@@ -146,7 +147,7 @@ export class Extractor {
   }
 
   private remember(
-    rows: ReadonlyMap<string, Row>,
+    rows: Edition,
     slices: ReadonlyArray<Slices<Item> | undefined>,
     made: ReadonlyMap<string, Item>
   ): void {

@@ -1,7 +1,8 @@
 /** All collections that are polled from one source, out of the same bodies: all of them remember, or none. */
 import { type Catalog, declares } from "../Catalog.ts"
-import { familyOf, type Row } from "../Collection.ts"
+import { familyOf } from "../Collection.ts"
 import type { Body } from "./Body.ts"
+import type { Edition } from "./Edition.ts"
 import type { Extract } from "./Extract.ts"
 import { Extractor } from "./Extractor.ts"
 
@@ -22,7 +23,7 @@ export class Extractors {
   }
 
   /** The rows as they were said last. */
-  last(collection: string): ReadonlyMap<string, Row> {
+  last(collection: string): Edition {
     return this.byCollection.get(collection)!.last
   }
 }

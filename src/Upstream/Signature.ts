@@ -1,15 +1,19 @@
-/** Whether a config that is loaded a second time is still the same one. */
+/** Whether a config that is loaded a second time is still the same one: by its text, and by what it makes of its imports. */
 import { createHash } from "node:crypto"
 
 import type { Catalog } from "../Catalog.ts"
-import type { PolledOptions } from "../Config.ts"
 
 /** What the rows of a body depend on, as far as text can tell. */
-export const signatureOf = ({ declared, file }: Catalog["Service"]): string => {
-  const parts = [...declared.values()].map(({ collection, made }) => {
-    const { keep, maxBad, rows, source } = made.options as Partial<PolledOptions<unknown>>
-    return [collection, String(rows), String(keep), maxBad, source?.options.rows, source?.options.url]
-  })
+export const signatureOf = ({ declared, file, sources }: Catalog["Service"]): string => {
+  const parts = [
+    [...declared.values()].map(({ collection }) => [collection.name, collection.key, collection.fields]),
+    [...sources.values()].map(({ collections, name, options: { rows, url } }) => [
+      name,
+      collections,
+      rows,
+      url
+    ])
+  ]
   return createHash("sha1")
     .update(JSON.stringify([file?.hash, parts]))
     .digest("hex")

@@ -63,7 +63,7 @@ const extract = (catalog: Catalog["Service"], source: string, bodies: ReadonlyAr
   sources.set(source, extractors)
   const extracts = extractors.extract(bodies.map((bytes) => new Body(bytes)))
   const bytes = bodies.reduce((sum, each) => sum + each.length, 0)
-  const changed: Array<readonly [string, ReadonlyMap<string, Row>, number]> = []
+  const changed: Array<readonly [string, Iterable<readonly [string, Row]>, number]> = []
   const answers = [...extracts].map(([collection, { bad, failure, mended, notes, rows, since }]): Told => {
     const anew = since !== undefined && !told.has(collection)
     if (since !== undefined) {
@@ -78,7 +78,7 @@ const extract = (catalog: Catalog["Service"], source: string, bodies: ReadonlyAr
 }
 
 const piecesOf = function* (
-  changed: ReadonlyArray<readonly [string, ReadonlyMap<string, Row>, number]>
+  changed: ReadonlyArray<readonly [string, Iterable<readonly [string, Row]>, number]>
 ): Generator<Piece> {
   for (const [collection, all, most] of changed) {
     let [keys, rows]: [Array<string>, Array<Row>] = [[], []]

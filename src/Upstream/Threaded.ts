@@ -10,6 +10,7 @@ import { Deferred, Effect, type Scope, Semaphore } from "effect"
 import type { Catalog, ConfigFile } from "../Catalog.ts"
 import { type Row, sameJson } from "../Collection.ts"
 import type { Body } from "./Body.ts"
+import type { Edition } from "./Edition.ts"
 import { advance, type Extract, sinceOf } from "./Extract.ts"
 import { broken, notJson, type PollFailed } from "./Failure.ts"
 import { signatureOf } from "./Signature.ts"
@@ -20,7 +21,7 @@ export interface Thread {
   readonly extract: (
     source: string,
     bodies: ReadonlyArray<Body>,
-    before: (collection: string) => ReadonlyMap<string, Row>
+    before: (collection: string) => Edition
   ) => Effect.Effect<ReadonlyMap<string, Extract> | undefined, PollFailed>
   readonly forget: (source: string) => void
 }
@@ -46,7 +47,7 @@ export const makeThread = Effect.fnUntraced(function* (
   let refused = false
   let ids = 0
   /** By source, then by collection: what the thread and this side both know. */
-  const mirrors = new Map<string, Map<string, ReadonlyMap<string, Row>>>()
+  const mirrors = new Map<string, Map<string, Edition>>()
 
   const end = (each: Live, cause: unknown): void => {
     if (live === each) live = undefined
@@ -98,7 +99,7 @@ export const makeThread = Effect.fnUntraced(function* (
     to: Live,
     source: string,
     bodies: ReadonlyArray<Body>,
-    before: (collection: string) => ReadonlyMap<string, Row>
+    before: (collection: string) => Edition
   ) {
     const id = ids++
     const sent = bodies.map(({ bytes }) => owned(bytes))
@@ -109,7 +110,7 @@ export const makeThread = Effect.fnUntraced(function* (
     )
     if (answer.op === "notJson") return yield* notJson(answer.reason)
     if (answer.op !== "told") return yield* Effect.die(answer.op === "broken" ? answer.reason : answer.op)
-    const mirror = mirrors.get(source) ?? new Map<string, ReadonlyMap<string, Row>>()
+    const mirror = mirrors.get(source) ?? new Map<string, Edition>()
     mirrors.set(source, mirror)
     const heard = new Map<string, Map<string, Row>>(
       answer.extracts.map(({ collection }) => [collection, new Map()])
@@ -180,11 +181,7 @@ const owned = (bytes: Buffer): Uint8Array<ArrayBuffer> =>
     ? new Uint8Array(bytes.buffer)
     : new Uint8Array(bytes)
 
-const extractOf = (
-  told: Told,
-  before: ReadonlyMap<string, Row>,
-  heard: ReadonlyMap<string, Row>
-): Extract => {
+const extractOf = (told: Told, before: Edition, heard: ReadonlyMap<string, Row>): Extract => {
   const { anew, bad, failure, gone, mended, notes } = told
   const own = { failure, notes, bad, mended }
   if (failure !== undefined) return { ...own, rows: before, since: undefined }

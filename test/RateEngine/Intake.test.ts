@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 
 import { type Catalog, makeCatalog } from "../../src/Catalog.ts"
-import type { Row } from "../../src/Collection.ts"
+import type { Row, Rows } from "../../src/Collection.ts"
 import { Decimal, type PolledOptions } from "../../src/Config.ts"
 import { Intake } from "../../src/RateEngine/Intake.ts"
 import { Body } from "../../src/Upstream/Body.ts"
@@ -19,7 +19,7 @@ const take = <A = Pool>(options: Partial<PolledOptions<A>> = {}) => {
   const intake = new Intake(catalog.declared.get("pools")!)
   const extractor = new Extractor(catalog.declared.get("pools")!)
   const made = {
-    rows: new Map<string, Row>() as ReadonlyMap<string, Row>,
+    rows: new Map<string, Row>() as Rows,
     live: false,
     notes: undefined as ReturnType<Intake["take"]>["notes"] | undefined,
     body: (...bodies: ReadonlyArray<unknown>): string => {
@@ -146,7 +146,7 @@ describe("a poll counts only if", () => {
   })
 })
 
-const rates = (intake: { readonly rows: ReadonlyMap<string, Row> }) =>
+const rates = (intake: { readonly rows: Rows }) =>
   Object.fromEntries([...intake.rows].map(([key, row]) => [key, row["rate"]]))
 
 const rowsOf = (body: ReadonlyArray<Row>) => body.map((row) => ({ key: String(row["id"]), row }))
