@@ -112,21 +112,7 @@ export class Hub extends Context.Service<
 /** How long a request waits for a revision that is yet to come. */
 const reachWithin = "2 seconds"
 
-/** Nobody sees anything of a commit while it is written, so the loop may serve readers between two pieces of a large one. */
-const written = Effect.fnUntraced(function* (made: Commit) {
-  const pieces: Array<string> = []
-  let size = 0
-  for (const piece of commitPieces(made)) {
-    pieces.push(piece)
-    size += piece.length
-    if (size < writtenAtOnce) continue
-    size = 0
-    yield* Effect.yieldNow
-  }
-  return pieces.join("")
-})
-
-/** Characters. */
+/** Characters of a commit that are written between two turns of the loop. */
 const writtenAtOnce = 256 * 1024
 
 const make = Effect.gen(function* () {
@@ -177,17 +163,33 @@ const make = Effect.gen(function* () {
   const drainers = new Set<() => void>()
   let draining = false
 
+  /** Nobody sees anything of a commit while it is written, so readers may be served between two pieces of a large one. */
+  const written = Effect.fnUntraced(function* (made: Commit) {
+    const { add, tip } = state.nextTip()
+    const pieces: Array<string> = []
+    let size = 0
+    for (const piece of commitPieces(made)) {
+      pieces.push(piece)
+      add(piece)
+      size += piece.length
+      if (size < writtenAtOnce) continue
+      size = 0
+      yield* Effect.yieldNow
+    }
+    return { text: pieces.join(""), tip: tip() }
+  })
+
   const keep = (made: Commit) =>
-    Effect.flatMap(written(made), (text) => {
+    Effect.flatMap(written(made), ({ text, tip }) => {
       const began = clock.monotonicTimeNanosUnsafe()
       return Effect.map(journal.append({ revision: state.revision + 1, text }), () => {
         journalSeconds.updateUnsafe(Number(clock.monotonicTimeNanosUnsafe() - began) / 1e9, context)
-        return text
+        return tip
       })
     })
 
-  const publish = (made: Commit, text: string) => {
-    state.apply(made, text)
+  const publish = (made: Commit, tip: number) => {
+    state.apply(made, tip)
     register.ring(made)
     PubSub.publishUnsafe(bell, state.revision)
     commits.updateUnsafe(1, context)
@@ -197,7 +199,7 @@ const make = Effect.gen(function* () {
   // Interrupted between the two, the journal would be ahead of us and refuse the next commit.
   const commit = (made: Commit) =>
     keep(made).pipe(
-      Effect.map((text) => publish(made, text)),
+      Effect.map((tip) => publish(made, tip)),
       Effect.uninterruptible,
       Effect.catch((failure) => Effect.andThen(Deferred.fail(failed, failure), Effect.never))
     )

@@ -54,9 +54,14 @@ export class State {
     this.describe = options.describe
   }
 
-  /** `bytes` is the commit as it is stored. */
-  apply(commit: Commit, bytes: string): void {
-    this.tips.extend(bytes)
+  /** The tip of the next commit, whose bytes as they are stored come in pieces. */
+  nextTip(): ReturnType<Tips["next"]> {
+    return this.tips.next()
+  }
+
+  /** `bytes` is the commit as it is stored; or its tip, where that is known. */
+  apply(commit: Commit, bytes: string | number): void {
+    this.tips.extend(typeof bytes === "number" ? bytes : this.tipOf(bytes))
     this.revision++
     this.at = commit.at
     for (const [name, delta] of commit.deltas) {
@@ -72,6 +77,12 @@ export class State {
     }
     this.touch(commit.asOf)
     this.forget()
+  }
+
+  private tipOf(bytes: string): number {
+    const { add, tip } = this.nextTip()
+    add(bytes)
+    return tip()
   }
 
   /** Of a state that was kept; its tips and tables follow. */

@@ -3,13 +3,15 @@
  * re-encoding: parsed and written again, `{"10":…,"9":…}` is another text). A cursor carries a proof made of the tip
  * at its revision, so continuity is proven, not assumed: a server that lost its last commits and went on has other tips.
  */
-import { createHash } from "node:crypto"
+import { createHash, type Hash } from "node:crypto"
 
 /** 48 bits of a sha1, as a number that a double holds exactly. */
+const first48 = (hash: Hash): number => hash.digest().readUIntBE(0, 6)
+
 const hash48 = (...parts: ReadonlyArray<string>): number => {
   const hash = createHash("sha1")
   for (const part of parts) hash.update(part)
-  return hash.digest().readUIntBE(0, 6)
+  return first48(hash)
 }
 
 const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0")
@@ -23,9 +25,14 @@ export class Tips {
     this.ring[0] = hash48(epoch)
   }
 
+  /** The next tip, of a commit that is at hand in pieces. */
+  next(): { readonly add: (piece: string) => void; readonly tip: () => number } {
+    const hash = createHash("sha1").update(`${hex(this.at(this.revision)!, 12)}\n`)
+    return { add: (piece) => hash.update(piece), tip: () => first48(hash) }
+  }
+
   /** Chains the next commit on; its revision is one more than the last. */
-  extend(bytes: string): void {
-    const tip = hash48(hex(this.at(this.revision)!, 12), "\n", bytes)
+  extend(tip: number): void {
     this.revision++
     this.ring[this.revision % this.ring.length] = tip
   }
