@@ -40,7 +40,7 @@ const settings = Config.all({
   /** What to do without a journal that works: stop, or go on in memory only. */
   journalFailure: Config.Literals(["stop", "memory"], "JOURNAL_FAILURE").pipe(Config.withDefault("stop")),
   /** Answers of upstreams of at least this many bytes, unpacked, are read in a thread of their own. */
-  bodyThreadBytes: Config.Int("BODY_THREAD_BYTES").pipe(Config.withDefault(1_000_000)),
+  bodyThreadBytes: Config.Int("BODY_THREAD_BYTES").pipe(Config.withDefault(500_000)),
   /** A folder whose files are served at `/`. */
   page: Config.option(Config.String("PAGE")),
   logFormat: Config.option(Config.Literals(["json", "pretty"], "LOG_FORMAT")),

@@ -11,9 +11,9 @@ import { Extractors } from "./Extractors.ts"
 import { notJson, type PollFailed } from "./Failure.ts"
 import { makeThread } from "./Threaded.ts"
 
-/** Answers of at least this many bytes, unpacked, are read in a thread. */
+/** Answers of at least this many bytes, unpacked, are read in a thread: one of which every row differs holds the loop for some 10 ms. */
 export const threadFrom = Context.Reference<number>("ratecast/Upstream/threadFrom", {
-  defaultValue: () => 1_000_000
+  defaultValue: () => 500_000
 })
 
 export type Extraction = (
