@@ -6,7 +6,7 @@ import { Effect, Layer } from "effect"
 
 import { Catalog } from "../src/Catalog.ts"
 import { type Framing, Hub, Journal, makeQuery } from "../src/Hub.ts"
-import { Upstream } from "../src/Upstream.ts"
+import { Demand } from "../src/Upstream.ts"
 import { keyOf, rate } from "./Event.ts"
 import { ratesCatalog } from "./Rates.ts"
 
@@ -15,7 +15,13 @@ const { collection } = catalog.declared.get("rates")!
 
 const layer = Hub.layer.pipe(
   Layer.provide(
-    Layer.mock(Upstream, { enter: () => {}, leave: () => {}, touch: () => {}, full: () => undefined })
+    Layer.succeed(Demand, {
+      enter: () => {},
+      leave: () => {},
+      touch: () => {},
+      full: () => Effect.succeed(undefined),
+      refresh: () => Effect.die("nobody asks")
+    })
   ),
   Layer.provide(Journal.layerNone),
   Layer.provide(Layer.succeed(Catalog, catalog))

@@ -2,10 +2,9 @@
 import { Effect, Layer, Option, Scope } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { HttpApiScalar, OpenApi } from "effect/http-api"
-import { PrometheusMetrics } from "effect/observability"
 
 import { Catalog } from "./Catalog.ts"
-import { Hub } from "./Hub.ts"
+import { Readers } from "./Hub.ts"
 import { Api } from "./Http/Api.ts"
 import { changes } from "./Http/Changes.ts"
 import { collections } from "./Http/Collections.ts"
@@ -17,16 +16,18 @@ import { Problem, problemResponse } from "./Http/Problem.ts"
 import { refresh } from "./Http/Refresh.ts"
 import type { Ground } from "./Http/Road.ts"
 import { rows } from "./Http/Rows.ts"
+import { Siblings } from "./Http/Siblings.ts"
 import { layerServer } from "./Http/Server.ts"
 import { snapshot } from "./Http/Snapshot.ts"
 import { socket } from "./Http/Socket.ts"
 import { stream } from "./Http/Stream.ts"
 import { hasAdminListener, Settings, tlsOf } from "./Settings.ts"
-import { Upstream } from "./Upstream.ts"
+import { Demand } from "./Upstream.ts"
 
 export { changes } from "./Http/Changes.ts"
 export { Problem, problemDetails } from "./Http/Problem.ts"
 export { askedOf, type Ground, queryOf, retryAfter } from "./Http/Road.ts"
+export { Siblings } from "./Http/Siblings.ts"
 export { snapshot } from "./Http/Snapshot.ts"
 
 type Endpoint = Route & { readonly handler: Handler<HttpRouter.RouteContext> }
@@ -34,14 +35,16 @@ type Endpoint = Route & { readonly handler: Handler<HttpRouter.RouteContext> }
 /** For the roads, and for clients in memory. */
 export const groundOf = Effect.fnUntraced(function* (
   origins: ReadonlySet<string>
-): Effect.fn.Return<Ground, never, Catalog | Hub | Upstream> {
+): Effect.fn.Return<Ground, never, Catalog | Readers | Demand> {
   const run = Effect.runForkWith(yield* Effect.context<never>())
-  const hub = yield* Hub
+  const hub = yield* Readers
+  const siblings = yield* Siblings
   return {
     catalog: yield* Catalog,
     hub,
-    connections: new Connections(hub),
-    upstream: yield* Upstream,
+    connections: new Connections(hub, siblings.prefix),
+    siblings,
+    upstream: yield* Demand,
     origins,
     left: (route) => void run(clientLeft(route))
   }
@@ -49,6 +52,7 @@ export const groundOf = Effect.fnUntraced(function* (
 
 const roads = Effect.fnUntraced(function* (origins: ReadonlySet<string>) {
   const ground = yield* groundOf(origins)
+  ground.siblings.answer((id) => ground.connections.ping(id))
   const endpoints: ReadonlyArray<Endpoint> = [
     { method: "GET", path: "/v1/snapshot", handler: snapshot(ground) },
     { method: "GET", path: "/v1/changes", handler: changes(ground) },
@@ -80,6 +84,7 @@ const publicUrl = (settings: Settings["Service"]): string => {
 /** For operators and developers: metrics, the contract, and a page to read it on. */
 const reference = Effect.gen(function* () {
   const scope = yield* Effect.scope
+  const { metrics } = yield* Siblings
   const api = Api.annotate(OpenApi.Servers, [{ url: publicUrl(yield* Settings) }])
   const openapi = HttpServerResponse.jsonUnsafe(OpenApi.fromApi(api))
   // The page's script is 3 MB: loaded when somebody looks, not at every start.
@@ -93,7 +98,7 @@ const reference = Effect.gen(function* () {
       method: "GET",
       path: "/metrics",
       handler: () =>
-        Effect.map(PrometheusMetrics.format(), (text) =>
+        Effect.map(metrics, (text) =>
           HttpServerResponse.text(text, { contentType: "text/plain; version=0.0.4; charset=utf-8" })
         )
     },
@@ -195,7 +200,9 @@ const main = Layer.unwrap(
           : [...(yield* roads(origins)), ...(yield* reference)]
       }),
       settings
-    ).pipe(Layer.provide(layerServer({ host, port, tls: tlsOf(settings), detach })))
+    ).pipe(
+      Layer.provide(layerServer({ host, port, tls: tlsOf(settings), detach, shared: settings.threads > 1 }))
+    )
   })
 )
 
@@ -208,16 +215,23 @@ const admin = Layer.unwrap(
         return [...(yield* reference), ...probes(yield* groundOf(origins))]
       }),
       { basePath: "", page: Option.none() }
-    ).pipe(Layer.provide(layerServer({ host: adminHost, port: adminPort, tls: undefined, detach })))
+    ).pipe(
+      Layer.provide(layerServer({ host: adminHost, port: adminPort, tls: undefined, detach, shared: false }))
+    )
   })
 )
 
 /** Built after the listeners, so released before them: streams end cleanly while the server still answers. */
 const drain = Layer.effectDiscard(
   Effect.gen(function* () {
-    const hub = yield* Hub
+    const hub = yield* Readers
     yield* Effect.addFinalizer(() => hub.drain)
   })
 )
 
-export const Http = { layer: drain.pipe(Layer.provideMerge(Layer.mergeAll(main, admin))) }
+export const Http = {
+  layer: drain.pipe(Layer.provideMerge(Layer.mergeAll(main, admin))),
+  /** For a thread that only serves readers, and for the one that serves none. */
+  layerReaders: drain.pipe(Layer.provideMerge(main)),
+  layerOperators: drain.pipe(Layer.provideMerge(admin))
+}

@@ -4,17 +4,19 @@
  *
  * The order of effects: delta (pure), journal, State, bell.
  */
-import { Clock, Context, Deferred, Effect, FiberSet, Latch, Layer, Metric, PubSub, Random } from "effect"
+import { Clock, Context, Effect, FiberSet, Latch, Layer, Metric, PubSub, Random } from "effect"
 
 import { Catalog } from "./Catalog.ts"
 import { type Commit, type Health, type Row } from "./Collection.ts"
 import type { Pace, Reader, Sink } from "./Hub/Audience.ts"
 import { changesSince } from "./Hub/Changes.ts"
-import { commitPieces } from "./Hub/CommitText.ts"
 import { Counts } from "./Hub/Counts.ts"
 import { Delivery } from "./Hub/Delivery.ts"
+import { Follower } from "./Hub/Follower.ts"
 import type { Frame } from "./Hub/Frame.ts"
 import { Journal, type JournalFailed } from "./Hub/Journal.ts"
+import { leader } from "./Hub/Leader.ts"
+import { Log } from "./Hub/Log.ts"
 import { type Opening, opener } from "./Hub/Opening.ts"
 import { HubMemory } from "./Hub/Memory.ts"
 import type { Query } from "./Hub/Query.ts"
@@ -22,30 +24,26 @@ import { snapshotFrame, Snapshots } from "./Hub/Snapshots.ts"
 import { Register } from "./Hub/Register.ts"
 import { restart } from "./Hub/Restart.ts"
 import { Turns } from "./Hub/Turns.ts"
+import type { State } from "./Hub/State.ts"
 import type { Board } from "./RateEngine.ts"
 import { steady } from "./Steady.ts"
-import { Upstream } from "./Upstream.ts"
+import { Demand } from "./Upstream.ts"
 
 export type { Pace, Reader, Sink } from "./Hub/Audience.ts"
 export { crcJoin } from "./Hub/Crc.ts"
 export { type Cursor, parseCursor } from "./Hub/Cursor.ts"
 export { type Encoded, Frame } from "./Hub/Frame.ts"
 export { chunk, type Framing, socketPong, socketText } from "./Hub/Framing.ts"
-export { Journal, JournalFailed } from "./Hub/Journal.ts"
+export { Journal, JournalFailed, type Kept } from "./Hub/Journal.ts"
 export { layerFallback } from "./Hub/Journal/Fallback.ts"
 export { Disk, layerMemory } from "./Hub/Journal/Memory.ts"
 export { layerSqlite } from "./Hub/Journal/Sqlite.ts"
+export { Log, type News } from "./Hub/Log.ts"
 export { goodbyeMessage, type GoodbyeCode, pingEvery, pingMessage } from "./Hub/Message.ts"
 export type { Opening } from "./Hub/Opening.ts"
 export { HubMemory } from "./Hub/Memory.ts"
 export { makeQuery, type Part, type Query } from "./Hub/Query.ts"
 
-const commits = Metric.counter("hub_commits_total", { description: "Commits", incremental: true })
-const newestRevision = Metric.gauge("hub_revision", { description: "The revision of the newest commit" })
-const journalSeconds = Metric.histogram("journal_append_seconds", {
-  description: "Time until the journal has acknowledged a commit",
-  boundaries: [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3]
-})
 const readersNow = Metric.gauge("hub_readers", { description: "Readers of streams, sockets and long polls" })
 
 /** One collection as it is now. */
@@ -57,13 +55,10 @@ export interface Look {
   readonly row: (key: string) => Row | undefined
 }
 
-export class Hub extends Context.Service<
-  Hub,
+/** State as readers see it, and who they are. */
+export class Readers extends Context.Service<
+  Readers,
   {
-    /** Where the engine commits. */
-    readonly board: Board
-    /** Fails when commits can no longer be kept: from then on none is made. */
-    readonly failed: Effect.Effect<never, JournalFailed>
     /** Whether commits outlive this process. */
     readonly outlives: () => boolean
     readonly epoch: string
@@ -102,36 +97,65 @@ export class Hub extends Context.Service<
     /** Says goodbye to everybody. */
     readonly drain: Effect.Effect<void>
   }
->()("ratecast/Hub") {
-  static readonly layer = Layer.effect(
-    Hub,
-    Effect.suspend(() => make)
+>()("ratecast/Hub/Readers") {
+  /** Of a hub elsewhere, by its log. */
+  static readonly layerFollower = Layer.effect(
+    Readers,
+    Effect.suspend(() => follow)
   )
+}
+
+export class Hub extends Context.Service<
+  Hub,
+  Readers["Service"] & {
+    /** Where the engine commits. */
+    readonly board: Board
+    /** Fails when commits can no longer be kept: from then on none is made. */
+    readonly failed: Effect.Effect<never, JournalFailed>
+    /** For those that follow. */
+    readonly log: Log["Service"]
+  }
+>()("ratecast/Hub") {
+  static readonly layer = Layer.effectContext(Effect.suspend(() => lead))
 }
 
 /** How long a request waits for a revision that is yet to come. */
 const reachWithin = "2 seconds"
 
-/** Characters of a commit that are written between two turns of the loop. */
-const writtenAtOnce = 256 * 1024
-
-const make = Effect.gen(function* () {
-  const catalog = yield* Catalog
-  const upstream = yield* Upstream
+const lead = Effect.gen(function* () {
   const clock = yield* Clock.Clock
   const random = yield* Random.Random
-  const context = yield* Effect.context<never>()
-
   const journal = yield* Journal
   const { first, state } = yield* restart({
-    catalog,
+    catalog: yield* Catalog,
     memory: yield* HubMemory,
     epoch:
       clock.currentTimeMillisUnsafe().toString(36) +
       Math.floor(random.nextDoubleUnsafe() * 36 ** 4).toString(36),
     at: clock.currentTimeMillisUnsafe()
   })
-  const failed = Deferred.makeUnsafe<never, JournalFailed>()
+  const { publish, readers } = yield* serve(state, journal.outlives)
+  const { board, failed, log, start } = yield* leader(state, publish)
+  if (first !== undefined) yield* start(first)
+  return Context.make(Hub, Hub.of({ ...readers, board, failed, log })).pipe(Context.add(Readers, readers))
+})
+
+const follow = Effect.gen(function* () {
+  const catalog = yield* Catalog
+  const memory = yield* HubMemory
+  const log = yield* Log
+  const follower = yield* log.follow((kept) => new Follower(kept, catalog, memory))
+  const { publish, readers } = yield* serve(follower.state, log.outlives)
+  follower.publish = publish
+  return readers
+})
+
+/** Serves readers from a State that `publish` moves on. */
+const serve = Effect.fnUntraced(function* (state: State, outlives: () => boolean) {
+  const demand = yield* Demand
+  const clock = yield* Clock.Clock
+  const random = yield* Random.Random
+  const context = yield* Effect.context<never>()
   const bell = yield* Effect.acquireRelease(PubSub.sliding<number>(1), PubSub.shutdown)
   const fork = yield* FiberSet.makeRuntime<never>()
   const snapshots = new Snapshots(state, fork)
@@ -142,8 +166,8 @@ const make = Effect.gen(function* () {
     state,
     clock: steady(clock),
     hooks: {
-      enter: upstream.enter,
-      leave: upstream.leave,
+      enter: demand.enter,
+      leave: demand.leave,
       counted: (readers) => readersNow.updateUnsafe(readers, context),
       wake: () => wake.openUnsafe()
     }
@@ -163,46 +187,11 @@ const make = Effect.gen(function* () {
   const drainers = new Set<() => void>()
   let draining = false
 
-  /** Nobody sees anything of a commit while it is written, so readers may be served between two pieces of a large one. */
-  const written = Effect.fnUntraced(function* (made: Commit) {
-    const { add, tip } = state.nextTip()
-    const pieces: Array<string> = []
-    let size = 0
-    for (const piece of commitPieces(made)) {
-      pieces.push(piece)
-      add(piece)
-      size += piece.length
-      if (size < writtenAtOnce) continue
-      size = 0
-      yield* Effect.yieldNow
-    }
-    return { text: pieces.join(""), tip: tip() }
-  })
-
-  const keep = (made: Commit) =>
-    Effect.flatMap(written(made), ({ text, tip }) => {
-      const began = clock.monotonicTimeNanosUnsafe()
-      return Effect.map(journal.append({ revision: state.revision + 1, text }), () => {
-        journalSeconds.updateUnsafe(Number(clock.monotonicTimeNanosUnsafe() - began) / 1e9, context)
-        return tip
-      })
-    })
-
-  const publish = (made: Commit, tip: number) => {
-    state.apply(made, tip)
+  const publish = (made: Commit, bytes: string | number) => {
+    state.apply(made, bytes)
     register.ring(made)
     PubSub.publishUnsafe(bell, state.revision)
-    commits.updateUnsafe(1, context)
-    newestRevision.updateUnsafe(state.revision, context)
   }
-
-  // Interrupted between the two, the journal would be ahead of us and refuse the next commit.
-  const commit = (made: Commit) =>
-    keep(made).pipe(
-      Effect.map((tip) => publish(made, tip)),
-      Effect.uninterruptible,
-      Effect.catch((failure) => Effect.andThen(Deferred.fail(failed, failure), Effect.never))
-    )
 
   const turn = Effect.gen(function* () {
     deadlines.run(register.now)
@@ -223,8 +212,6 @@ const make = Effect.gen(function* () {
     Effect.forkScoped
   )
 
-  if (first !== undefined) publish(first, yield* keep(first))
-
   const reach = Effect.fnUntraced(
     function* ({ epoch, revision }: { readonly epoch: string; readonly revision: number }) {
       if (epoch !== state.epoch || revision <= state.revision) return
@@ -236,17 +223,8 @@ const make = Effect.gen(function* () {
     Effect.asVoid
   )
 
-  return Hub.of({
-    failed: Effect.raceFirst(Deferred.await(failed), journal.lost),
-    outlives: journal.outlives,
-    board: {
-      names: () => state.tables.keys(),
-      rows: (name) => state.rows(name),
-      health: (name) => state.health(name),
-      asOf: (name) => state.asOf(name),
-      commit,
-      touch: (asOf) => state.touch(asOf)
-    },
+  const readers = Readers.of({
+    outlives,
     epoch: state.epoch,
     revision: () => state.revision,
     cursor: (query) => state.cursor(query),
@@ -301,4 +279,5 @@ const make = Effect.gen(function* () {
       for (const listener of drainers) listener()
     })
   })
+  return { publish, readers }
 })

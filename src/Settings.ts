@@ -1,7 +1,7 @@
 /** Every knob of a deployment: environment variables, read once at the start. What is polled stands in the config file. */
 import { existsSync, statSync } from "node:fs"
 
-import { Config, Context, type Effect, Layer, Option } from "effect"
+import { Config, Context, type Effect, Layer, Option, Schema } from "effect"
 
 const list = (text: string): ReadonlyArray<string> =>
   text
@@ -35,6 +35,11 @@ const settings = Config.all({
   adminPort: Config.Port("ADMIN_PORT").pipe(Config.withDefault(9090)),
   /** Whether a stream's connection may leave node:http: less memory per reader, by Node's internals. */
   detach: Config.Boolean("DETACH").pipe(Config.withDefault(true)),
+  /** More than one: readers are served by so many threads, which share the port. */
+  threads: Config.schema(
+    Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 64 })),
+    "RATECAST_THREADS"
+  ).pipe(Config.withDefault(1)),
   /** The folder of the journal; `none` keeps nothing beyond this process. */
   data: Config.String("RATECAST_DATA").pipe(Config.withDefault("./data")),
   /** What to do without a journal that works: stop, or go on in memory only. */
@@ -75,7 +80,8 @@ export const tlsOf = ({ tlsCertFile, tlsKeyFile }: Settings["Service"]): Tls | u
 
 /** What is wrong with settings that are each of the right shape; `undefined` where nothing is. */
 export const contradiction = (settings: Settings["Service"]): string | undefined => {
-  const { adminHost, adminPort, basePath, host, origins, page, port, tlsCertFile, tlsKeyFile } = settings
+  const { adminHost, adminPort, basePath, host, origins, page, port, threads, tlsCertFile, tlsKeyFile } =
+    settings
   if (Option.isSome(tlsKeyFile) !== Option.isSome(tlsCertFile)) {
     const [given, missing] = Option.isSome(tlsKeyFile)
       ? ["TLS_KEY_FILE", "TLS_CERT_FILE"]
@@ -90,6 +96,8 @@ export const contradiction = (settings: Settings["Service"]): string | undefined
   }
   if (Option.isSome(page) && !(existsSync(page.value) && statSync(page.value).isDirectory()))
     return `PAGE: there is no folder ${page.value}`
+  if (threads > 1 && process.platform !== "linux")
+    return `RATECAST_THREADS is ${threads}; threads can share a port (SO_REUSEPORT) on Linux only, elsewhere it is 1`
   if (hasAdminListener(settings) && adminPort === port && (adminHost === host || host === "0.0.0.0"))
     return `ADMIN_PORT is PORT, ${port}; metrics and docs need one of their own: ADMIN_PORT=${port + 1}`
   if (!/^(\/[A-Za-z0-9._~-]+)*$/.test(basePath)) return `BASE_PATH: ${basePath} is no path such as /live`

@@ -28,17 +28,12 @@ const wakeEvery = 1_000
 /** Members of one family that are polled at once, where the source does not say. */
 const defaultMaxMembers = 1_000
 
-export class Upstream extends Context.Service<
-  Upstream,
+/** Who reads: sources that somebody reads are polled more often, and members of families only then. */
+export class Demand extends Context.Service<
+  Demand,
   {
-    readonly readings: Effect.Effect<PubSub.Subscription<Reading>, never, Scope.Scope>
-    /**
-     * Starts polling: nothing may be lost before the engine listens. `known`: collections that have rows already; a
-     * member of a family among them goes like any that nobody reads.
-     */
-    readonly start: (known: Iterable<string>) => Effect.Effect<void>
     /** A family of which no more members may be read beside these: those that are polled at once are bounded. */
-    readonly full: (collections: Iterable<string>) => string | undefined
+    readonly full: (collections: Iterable<string>) => Effect.Effect<string | undefined>
     /** Somebody came to read and stays, until `leave`. */
     readonly enter: (collections: Iterable<string>) => void
     readonly leave: (collections: Iterable<string>) => void
@@ -47,9 +42,20 @@ export class Upstream extends Context.Service<
     /** Polls what this collection is made of now; see `Poller.refresh`. */
     readonly refresh: (collection: string) => Effect.Effect<Refreshed>
   }
+>()("ratecast/Upstream/Demand") {}
+
+export class Upstream extends Context.Service<
+  Upstream,
+  Demand["Service"] & {
+    readonly readings: Effect.Effect<PubSub.Subscription<Reading>, never, Scope.Scope>
+    /**
+     * Starts polling: nothing may be lost before the engine listens. `known`: collections that have rows already; a
+     * member of a family among them goes like any that nobody reads.
+     */
+    readonly start: (known: Iterable<string>) => Effect.Effect<void>
+  }
 >()("ratecast/Upstream") {
-  static readonly layer = Layer.effect(
-    Upstream,
+  static readonly layer = Layer.effectContext(
     Effect.gen(function* () {
       const catalog = yield* Catalog
       const client = yield* HttpClient.HttpClient
@@ -160,7 +166,7 @@ export class Upstream extends Context.Service<
         }
       })
 
-      return Upstream.of({
+      const made = Upstream.of({
         readings: PubSub.subscribe(readings),
         start: (known) =>
           Effect.sync(() => {
@@ -171,12 +177,13 @@ export class Upstream extends Context.Service<
               run(name, Effect.sleep(timesOf(source).forgetAfter).pipe(Effect.andThen(retire(name))))
             }
           }),
-        full,
+        full: (collections) => Effect.sync(() => full(collections)),
         enter: (collections) => enter(collections, 1),
         leave,
         touch: (collections) => enter(collections, 0),
         refresh
       })
+      return Context.make(Upstream, made).pipe(Context.add(Demand, made))
     })
   )
 }

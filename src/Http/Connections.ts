@@ -7,7 +7,7 @@ import { randomBytes } from "node:crypto"
 import { Effect } from "effect"
 import { HttpRouter, type HttpServerRequest, HttpServerResponse } from "effect/http"
 
-import { type Hub, pingEvery } from "../Hub.ts"
+import { pingEvery, type Readers } from "../Hub.ts"
 import { Problem } from "./Problem.ts"
 import type { Ground } from "./Road.ts"
 
@@ -15,16 +15,19 @@ import type { Ground } from "./Road.ts"
 const endAfter = 2.5 * pingEvery
 
 export class Connections {
-  private readonly hub: Hub["Service"]
+  private readonly hub: Readers["Service"]
+  private readonly prefix: string
   private readonly rearm = new Map<string, () => void>()
 
-  constructor(hub: Hub["Service"]) {
+  /** `prefix`: of every id; see `Siblings`. */
+  constructor(hub: Readers["Service"], prefix: string) {
     this.hub = hub
+    this.prefix = prefix
   }
 
   /** Its id, which nobody can guess; and what takes it out again. */
   open(end: () => void): { readonly id: string; readonly close: () => void } {
-    const id = randomBytes(16).toString("base64url")
+    const id = this.prefix + randomBytes(16).toString("base64url")
     let cancel = this.hub.after(endAfter, end)
     this.rearm.set(id, () => {
       cancel()
@@ -48,10 +51,10 @@ export class Connections {
 }
 
 /** `POST /v1/connections/{id}/ping` */
-export const clientPing = ({ connections }: Ground) =>
+export const clientPing = ({ connections, siblings }: Ground) =>
   Effect.fnUntraced(function* (_request: HttpServerRequest.HttpServerRequest) {
     const id = (yield* HttpRouter.params)["id"] ?? ""
-    if (connections.ping(id))
+    if (connections.ping(id) || (yield* siblings.ping(id)))
       return HttpServerResponse.empty({ status: 204, headers: { "cache-control": "no-store" } })
     return yield* new Problem({
       code: "not_found",

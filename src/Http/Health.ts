@@ -9,7 +9,7 @@ const headers = { "cache-control": "no-store" }
 
 export const livez = Effect.succeed(textResponse('{"status":"ok"}', headers))
 
-export const readyz = ({ catalog, hub }: Ground) => {
+export const readyz = ({ catalog, hub, siblings }: Ground) => {
   const required = [...catalog.declared.values()].filter((declared) => declared.required)
   return (_request: HttpServerRequest.HttpServerRequest) =>
     Effect.sync(() => {
@@ -17,7 +17,7 @@ export const readyz = ({ catalog, hub }: Ground) => {
         .map(({ name }) => name)
         .filter((name) => hub.look(name).health.state === "loading")
       const draining = hub.isDraining()
-      const ready = waitingFor.length === 0 && !draining
+      const ready = waitingFor.length === 0 && !draining && siblings.isServing()
       const status = ready ? "ok" : draining ? "draining" : "loading"
       return textResponse(
         JSON.stringify({

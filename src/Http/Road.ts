@@ -3,20 +3,22 @@ import { Effect, Random } from "effect"
 import type { HttpServerRequest } from "effect/http"
 
 import type { Catalog } from "../Catalog.ts"
-import { type Hub, parseCursor, type Query } from "../Hub.ts"
-import type { Upstream } from "../Upstream.ts"
+import { parseCursor, type Query, type Readers } from "../Hub.ts"
+import type { Demand } from "../Upstream.ts"
 import { type Asked, askedInUrl } from "./Asked.ts"
 import type { Connections } from "./Connections.ts"
 import { Problem } from "./Problem.ts"
 import { resolve } from "./Resolve.ts"
+import type { Siblings } from "./Siblings.ts"
 
 /** What the roads stand on. */
 export interface Ground {
   readonly catalog: Catalog["Service"]
-  readonly hub: Hub["Service"]
-  readonly upstream: Upstream["Service"]
+  readonly hub: Readers["Service"]
+  readonly upstream: Demand["Service"]
   /** Those that ping. */
   readonly connections: Connections
+  readonly siblings: Siblings
   /** A client left by itself: a line in the log of those who debug, and a counter. */
   readonly left: (route: string) => void
   /** Pages that may reach us from elsewhere. */
@@ -114,18 +116,18 @@ const reached = Effect.fnUntraced(function* (
 export const admission = (
   { upstream }: Ground,
   collections: Iterable<string>
-): Effect.Effect<void, Problem> => {
-  const full = upstream.full(collections)
-  return full === undefined
-    ? Effect.void
-    : Effect.fail(
-        new Problem({
-          code: "too_many",
-          detail: `too many members of "${full}" are read at once`,
-          retryAfterMs: 5_000
-        })
-      )
-}
+): Effect.Effect<void, Problem> =>
+  Effect.flatMap(upstream.full(collections), (full) =>
+    full === undefined
+      ? Effect.void
+      : Effect.fail(
+          new Problem({
+            code: "too_many",
+            detail: `too many members of "${full}" are read at once`,
+            retryAfterMs: 5_000
+          })
+        )
+  )
 
 export const minRevisionOf = (request: HttpServerRequest.HttpServerRequest): string | undefined =>
   request.headers["ratecast-min-revision"]

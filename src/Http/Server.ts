@@ -61,6 +61,8 @@ export const layerServer = (options: {
   readonly tls: Tls | undefined
   /** Whether streams may leave node:http. */
   readonly detach: boolean
+  /** Whether other threads listen on the same port, and share its connections. */
+  readonly shared: boolean
 }) =>
   Layer.mergeAll(
     NodeHttpServer.layerHttpServices,
@@ -85,6 +87,7 @@ export const layerServer = (options: {
         const made = yield* NodeHttpServer.make(() => server, {
           host: options.host,
           port: options.port,
+          reusePort: options.shared,
           backlog,
           gracefulShutdownTimeout: grace
         })

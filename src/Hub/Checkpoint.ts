@@ -179,6 +179,15 @@ export class Restoring {
   }
 }
 
+/** The state of what a journal kept, at once. */
+export const replayed = (kept: KeptHub, memory: Memory): State => {
+  const steps = replay(kept, memory)
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done === true) return value
+  }
+}
+
 /**
  * The state of what a journal kept, in steps between which others may run. Throws on what no journal of ours wrote.
  */

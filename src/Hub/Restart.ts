@@ -8,7 +8,7 @@ import { Effect, Schema } from "effect"
 
 import { type Catalog, type Declared, declares } from "../Catalog.ts"
 import { type Collection, type Commit, type Delta, field, type Row } from "../Collection.ts"
-import { checkpointOf, type Declaration, describedOf, describer, replay } from "./Checkpoint.ts"
+import { checkpointOf, type Declaration, describedOf, describer, replayed } from "./Checkpoint.ts"
 import { Journal, JournalFailed } from "./Journal.ts"
 import type { Memory, State } from "./State.ts"
 import { type Kept, Table } from "./Table.ts"
@@ -28,19 +28,17 @@ export const restart = Effect.fnUntraced(function* (options: {
 }): Effect.fn.Return<Restarted, JournalFailed, Journal> {
   const { at, catalog, epoch, memory } = options
   const journal = yield* Journal
-  const collections = [...catalog.declared.values()].map(declarationOf)
+  const collections = declarationsOf(catalog)
   const fresh = { epoch, collections }
   const kept = yield* journal.open(fresh)
   const state = yield* Effect.try({
-    try: () => lastOf(replay(kept, memory)),
+    try: () => replayed(kept, memory),
     catch: (error) => new JournalFailed({ file: journal.file, trouble: "corrupt", detail: String(error) })
   }).pipe(
     Effect.catch((failure) =>
       journal.abandon === undefined
         ? Effect.fail(failure)
-        : Effect.map(journal.abandon(failure), () =>
-            lastOf(replay({ ...fresh, pieces: [], entries: [] }, memory))
-          )
+        : Effect.map(journal.abandon(failure), () => replayed({ ...fresh, pieces: [], entries: [] }, memory))
     )
   )
   state.describe = describer(collections)
@@ -57,13 +55,6 @@ export const restart = Effect.fnUntraced(function* (options: {
   return { state, first: state.revision === 0 ? undefined : { at, deltas: stale(state), asOf: new Map() } }
 })
 
-const lastOf = <A>(steps: Generator<void, A>): A => {
-  for (;;) {
-    const { done, value } = steps.next()
-    if (done === true) return value
-  }
-}
-
 /** Nobody knows whether what was live then is so now. */
 const stale = (state: State): ReadonlyMap<string, Delta> =>
   new Map(
@@ -75,7 +66,10 @@ const stale = (state: State): ReadonlyMap<string, Delta> =>
       ])
   )
 
-/** A collection as the journal keeps it, with what tells whether the rows kept fit the config of another day. */
+/** Collections as the journal keeps them, with what tells whether the rows kept fit the config of another day. */
+export const declarationsOf = ({ declared }: Catalog["Service"]): ReadonlyArray<Declaration> =>
+  [...declared.values()].map(declarationOf)
+
 const declarationOf = ({ collection, family, row }: Declared): Declaration => ({
   ...describedOf(collection),
   ...(family ? { family } : {}),

@@ -51,7 +51,7 @@ describe("a client that pings", () => {
 
   it.effect("is ended when it has missed two, and not before", () =>
     Effect.gen(function* () {
-      const connections = new Connections(yield* Hub)
+      const connections = new Connections(yield* Hub, "")
       const ended: Array<string> = []
       const faithful = connections.open(() => ended.push("faithful"))
       connections.open(() => ended.push("silent"))

@@ -11,7 +11,7 @@ import type { Commit, Delta } from "../../src/Collection.ts"
 import { Hub, HubMemory, Journal } from "../../src/Hub.ts"
 import { Interest } from "../../src/Hub/Interest.ts"
 import { makeQuery, type Query } from "../../src/Hub/Query.ts"
-import { Upstream } from "../../src/Upstream.ts"
+import { Demand } from "../../src/Upstream.ts"
 import { advance, Client, connect, settle, startOfTime } from "../Kit.ts"
 import { breaths, building } from "./Building.ts"
 import { describe, Dice, Ledger, World } from "./World.ts"
@@ -34,11 +34,12 @@ const layerOf = (memory: typeof HubMemory.Service) => {
   const count = (by: number) => (names: Iterable<string>) => {
     for (const name of names) entered.set(name, (entered.get(name) ?? 0) + by)
   }
-  const upstream = Layer.mock(Upstream, {
+  const upstream = Layer.succeed(Demand, {
     enter: count(1),
     leave: count(-1),
     touch: () => {},
-    full: () => undefined
+    full: () => Effect.succeed(undefined),
+    refresh: () => Effect.die("nobody asks")
   })
   const layer = Hub.layer.pipe(
     Layer.provide(upstream),

@@ -1,0 +1,109 @@
+/** How commits are made: kept by the journal first, then seen by readers, here and wherever somebody follows. */
+import { Clock, Deferred, Effect, Metric } from "effect"
+
+import { Catalog } from "../Catalog.ts"
+import type { Commit } from "../Collection.ts"
+import type { Board } from "../RateEngine.ts"
+import { checkpointOf } from "./Checkpoint.ts"
+import { commitPieces } from "./CommitText.ts"
+import { Journal, type JournalFailed } from "./Journal.ts"
+import type { Log, News } from "./Log.ts"
+import { declarationsOf } from "./Restart.ts"
+import type { State } from "./State.ts"
+
+const commits = Metric.counter("hub_commits_total", { description: "Commits", incremental: true })
+const newestRevision = Metric.gauge("hub_revision", { description: "The revision of the newest commit" })
+const journalSeconds = Metric.histogram("journal_append_seconds", {
+  description: "Time until the journal has acknowledged a commit",
+  boundaries: [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3]
+})
+
+/** Characters of a commit that are written between two turns of the loop. */
+const writtenAtOnce = 256 * 1024
+
+/** `publish` lets readers see a commit; its bytes as they are stored, or the tip that they lead to. */
+export const leader = Effect.fnUntraced(function* (
+  state: State,
+  publish: (made: Commit, bytes: string | number) => void
+) {
+  const catalog = yield* Catalog
+  const journal = yield* Journal
+  const clock = yield* Clock.Clock
+  const context = yield* Effect.context<never>()
+  const failed = Deferred.makeUnsafe<never, JournalFailed>()
+  const followers = new Set<(news: News) => void>()
+  /** The checkpoint, for followers that come before anything else happens. */
+  let pieces: ReadonlyArray<string> | undefined
+
+  const tell = (news: News) => {
+    pieces = undefined
+    for (const hear of followers) hear(news)
+  }
+
+  /** Nobody sees anything of a commit while it is written, so readers may be served between two pieces of a large one. */
+  const written = Effect.fnUntraced(function* (made: Commit) {
+    const { add, tip } = state.nextTip()
+    const pieces: Array<string> = []
+    let size = 0
+    for (const piece of commitPieces(made)) {
+      pieces.push(piece)
+      add(piece)
+      size += piece.length
+      if (size < writtenAtOnce) continue
+      size = 0
+      yield* Effect.yieldNow
+    }
+    return { text: pieces.join(""), tip: tip() }
+  })
+
+  const keep = (made: Commit) =>
+    Effect.flatMap(written(made), ({ text, tip }) => {
+      const began = clock.monotonicTimeNanosUnsafe()
+      return Effect.map(journal.append({ revision: state.revision + 1, text }), () => {
+        journalSeconds.updateUnsafe(Number(clock.monotonicTimeNanosUnsafe() - began) / 1e9, context)
+        publish(made, tip)
+        commits.updateUnsafe(1, context)
+        newestRevision.updateUnsafe(state.revision, context)
+        tell({ _tag: "Commit", revision: state.revision, text })
+      })
+    })
+
+  // Interrupted between the two, the journal would be ahead of us and refuse the next commit.
+  const commit = (made: Commit) =>
+    keep(made).pipe(
+      Effect.uninterruptible,
+      Effect.catch((failure) => Effect.andThen(Deferred.fail(failed, failure), Effect.never))
+    )
+
+  const board: Board = {
+    names: () => state.tables.keys(),
+    rows: (name) => state.rows(name),
+    health: (name) => state.health(name),
+    asOf: (name) => state.asOf(name),
+    commit,
+    touch: (asOf) => {
+      state.touch(asOf)
+      tell({ _tag: "Touch", asOf })
+    }
+  }
+
+  const log: Log["Service"] = {
+    follow: (begin) =>
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          // In one go, or a commit might come between two pieces.
+          pieces ??= [...checkpointOf(state)]
+          const collections = declarationsOf(catalog)
+          const follower = begin({ epoch: state.epoch, collections, pieces, entries: [] })
+          const hear = (news: News) => follower.hear(news)
+          followers.add(hear)
+          return { follower, hear }
+        }),
+        ({ hear }) => Effect.sync(() => followers.delete(hear))
+      ).pipe(Effect.map(({ follower }) => follower)),
+    outlives: journal.outlives
+  }
+
+  /** `start` makes the first commit of a run that goes on, before anybody reads: it may fail. */
+  return { board, failed: Effect.raceFirst(Deferred.await(failed), journal.lost), log, start: keep }
+})

@@ -1,0 +1,27 @@
+/**
+ * What a hub follows that does not commit by itself: a checkpoint, and from then on every commit as its text, in order and
+ * without a gap. Epoch, revisions and tips come with it, so a cursor is as good at any follower as at the hub itself.
+ */
+import { Context, type Effect, type Scope } from "effect"
+
+import type { Entry, Kept } from "./Journal.ts"
+
+export type News =
+  | ({ readonly _tag: "Commit" } & Entry)
+  /** The upstream answered well and nothing changed. */
+  | { readonly _tag: "Touch"; readonly asOf: ReadonlyMap<string, number> }
+
+export class Log extends Context.Service<
+  Log,
+  {
+    /**
+     * `begin` gets the checkpoint; what it returns hears all that comes after, one by one, and has applied each when it
+     * returns.
+     */
+    readonly follow: <A extends { readonly hear: (news: News) => void }>(
+      begin: (kept: Kept) => A
+    ) => Effect.Effect<A, never, Scope.Scope>
+    /** Whether commits outlive the process that makes them. */
+    readonly outlives: () => boolean
+  }
+>()("ratecast/Hub/Log") {}
