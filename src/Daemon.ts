@@ -35,6 +35,24 @@ export const layerDaemon = Http.layer.pipe(
   )
 )
 
+/** The same for a `thread` module that serves readers, as often as the settings say; loaded only where that is more than once. */
+export const layerThreads = (options: {
+  readonly entry: URL
+  readonly config: string
+  readonly logFormat: "json" | "pretty"
+}) =>
+  Http.layerOperators.pipe(
+    Layer.provide(
+      Layer.unwrap(
+        Effect.map(
+          Effect.promise(() => import("./Threads.ts")),
+          ({ Threads }) => Threads.layer(options)
+        )
+      )
+    ),
+    Layer.provideMerge(layerHub)
+  )
+
 /** Where commits are kept, as the settings say. */
 export const layerJournal = Layer.unwrap(
   Effect.map(Settings, ({ data, journalFailure }) => {

@@ -10,17 +10,25 @@ import { Command, Flag } from "effect/cli"
 import packageJson from "../package.json" with { type: "json" }
 import { Catalog } from "./Catalog.ts"
 import { loadCatalog } from "./Catalog/Load.ts"
-import { layerDaemon, layerJournal } from "./Daemon.ts"
+import { layerDaemon, layerJournal, layerThreads } from "./Daemon.ts"
 import { Hub } from "./Hub.ts"
 import { layerBanner } from "./Main/Banner.ts"
 import { badSettings, cannotListen, fatal, teardown } from "./Main/Fatal.ts"
-import { layerLogs } from "./Main/Logs.ts"
+import { isForPeople, layerLogs } from "./Main/Logs.ts"
 import { layerVitals } from "./Main/Vitals.ts"
 import { contradiction, Settings } from "./Settings.ts"
 
-const daemon = (file: string) =>
+const daemon = (file: string, { logFormat, threads }: Settings["Service"]) =>
   Layer.mergeAll(layerBanner, layerVitals).pipe(
-    Layer.provideMerge(layerDaemon),
+    Layer.provideMerge(
+      threads === 1
+        ? layerDaemon
+        : layerThreads({
+            entry: new URL("./Main/Thread.ts", import.meta.url),
+            config: file,
+            logFormat: isForPeople(logFormat) ? "pretty" : "json"
+          })
+    ),
     Layer.provide(NodeHttpClient.layerUndici),
     Layer.provide(Layer.effect(Catalog, loadCatalog(file))),
     // Its thread starts while the config is loaded.
@@ -39,12 +47,13 @@ const serve = Command.make("serve", { config }, ({ config }) =>
     const settings = yield* Settings
     const wrong = contradiction(settings)
     if (wrong !== undefined) return yield* fatal(wrong)
-    yield* Layer.build(daemon(config)).pipe(
+    yield* Layer.build(daemon(config, settings)).pipe(
       Effect.flatMap((context) => Context.get(context, Hub).failed),
       Effect.scoped,
       Effect.catchTags({
         ServeError: (error) => fatal(cannotListen(error, settings)),
-        JournalFailed: ({ message }) => fatal(message)
+        JournalFailed: ({ message }) => fatal(message),
+        ThreadFailed: ({ message }) => fatal(message)
       })
     )
   }).pipe(

@@ -12,6 +12,7 @@ const order = [
   ["RateEngine"],
   ["Hub"],
   ["Http"],
+  ["Threads"],
   ["Daemon", "Testing"],
   ["Main"]
 ]

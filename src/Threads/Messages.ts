@@ -1,0 +1,58 @@
+/** What the main thread and one that serves readers tell and ask each other. */
+import type { LogLevel, Metric } from "effect"
+
+import type { Kept, News } from "../Hub.ts"
+import type { Refreshed } from "../Upstream.ts"
+
+/** What a thread begins with. */
+export interface Orders {
+  /** From 1. */
+  readonly thread: number
+  /** The config file. Each thread loads it: functions cannot be sent. */
+  readonly config: string
+  readonly port: number
+  readonly logFormat: "json" | "pretty"
+  readonly logLevel: LogLevel.LogLevel
+}
+
+export type ToThread =
+  | { readonly _tag: "Begin"; readonly kept: Kept; readonly outlives: boolean }
+  | { readonly _tag: "News"; readonly news: News; readonly outlives: boolean; readonly sent: number }
+  /** To see that it is there. */
+  | { readonly _tag: "Beat"; readonly sent: number }
+  /** Readers may come. */
+  | { readonly _tag: "Listen" }
+  | { readonly _tag: "Drain" }
+
+export type ToMain =
+  /** Wants a checkpoint and all that follows. */
+  | { readonly _tag: "Follow" }
+  /** Has the state. */
+  | { readonly _tag: "Holds" }
+  | { readonly _tag: "Listens" }
+  /** Everything up to what was `sent` then has been applied. */
+  | { readonly _tag: "Taken"; readonly sent: number }
+  | {
+      readonly _tag: "Demand"
+      readonly what: "enter" | "leave" | "touch"
+      readonly collections: ReadonlyArray<string>
+    }
+  /** Cannot go on, for a reason that is no defect. */
+  | { readonly _tag: "Stops"; readonly message: string }
+
+interface Asks<About, Answer> {
+  readonly about: About
+  readonly answer: Answer
+}
+
+export type ThreadAsks = {
+  readonly full: Asks<ReadonlyArray<string>, string | undefined>
+  readonly refresh: Asks<string, Refreshed>
+  readonly ping: Asks<string, boolean>
+  readonly metrics: Asks<undefined, string>
+}
+
+export type MainAsks = {
+  readonly ping: Asks<string, boolean>
+  readonly metrics: Asks<undefined, ReadonlyArray<Metric.Metric.Snapshot>>
+}

@@ -1,0 +1,117 @@
+/** What a thread that serves readers has in place of a journal, of sources and of siblings: a line to the main thread. */
+import type { MessagePort } from "node:worker_threads"
+
+import { Deferred, Effect, FiberSet, Metric, type Scope } from "effect"
+
+import { familyOf } from "../Collection.ts"
+import type { Siblings } from "../Http.ts"
+import type { Log, News } from "../Hub.ts"
+import type { Demand } from "../Upstream.ts"
+import { Line } from "./Line.ts"
+import type { MainAsks, ThreadAsks, ToMain, ToThread } from "./Messages.ts"
+
+type ThreadLine = Line<ToMain, ToThread, ThreadAsks, MainAsks>
+
+export interface Serving {
+  readonly log: Log["Service"]
+  readonly demand: Demand["Service"]
+  readonly siblings: Siblings
+  /** The state is here: returns when readers may be let in. */
+  readonly held: Effect.Effect<void>
+  readonly listens: Effect.Effect<void>
+  /** Returns when readers have to go. */
+  readonly drained: Effect.Effect<void>
+  readonly stops: (message: string) => Effect.Effect<void>
+}
+
+export const serving = Effect.fnUntraced(function* (
+  port: MessagePort,
+  thread: number
+): Effect.fn.Return<Serving, never, Scope.Scope> {
+  const fork = yield* FiberSet.makeRuntime<never>()
+  const listen = Deferred.makeUnsafe<void>()
+  const drained = Deferred.makeUnsafe<void>()
+  let begin: ((message: Extract<ToThread, { readonly _tag: "Begin" }>) => void) | undefined
+  let follower: ((news: News) => void) | undefined
+  let outlives = false
+  let ping: ((id: string) => boolean) | undefined
+
+  // What is thrown here ends the thread, as it should: it knows no more what it serves.
+  const hear = (message: ToThread): void => {
+    switch (message._tag) {
+      case "Begin":
+        outlives = message.outlives
+        return begin?.(message)
+      case "News":
+        outlives = message.outlives
+        follower?.(message.news)
+        return line.tell({ _tag: "Taken", sent: message.sent })
+      case "Beat":
+        return line.tell({ _tag: "Taken", sent: message.sent })
+      case "Listen":
+        return void Deferred.doneUnsafe(listen, Effect.void)
+      case "Drain":
+        return void Deferred.doneUnsafe(drained, Effect.void)
+    }
+  }
+  const line: ThreadLine = new Line<ToMain, ToThread, ThreadAsks, MainAsks>({
+    send: (message) => port.postMessage(message),
+    hear,
+    fork,
+    answers: {
+      ping: (id) => Effect.sync(() => ping?.(id) ?? false),
+      metrics: () => Metric.snapshot
+    }
+  })
+  port.on("message", line.receive)
+
+  return {
+    log: {
+      follow: (make) =>
+        Effect.callback((resume) => {
+          begin = ({ kept }) => {
+            const made = make(kept)
+            follower = (news) => made.hear(news)
+            resume(Effect.succeed(made))
+          }
+          line.tell({ _tag: "Follow" })
+        }),
+      outlives: () => outlives
+    },
+    demand: demandBy(line),
+    siblings: {
+      prefix: `${thread}.`,
+      answer: (own) => {
+        ping = own
+      },
+      ping: (id) => Effect.orDie(line.ask("ping", id)),
+      metrics: Effect.orDie(line.ask("metrics", undefined)),
+      isServing: () => true
+    },
+    held: Effect.andThen(
+      Effect.sync(() => line.tell({ _tag: "Holds" })),
+      Deferred.await(listen)
+    ),
+    listens: Effect.sync(() => line.tell({ _tag: "Listens" })),
+    drained: Deferred.await(drained),
+    stops: (message) => Effect.sync(() => line.tell({ _tag: "Stops", message }))
+  }
+})
+
+const demandBy = (line: ThreadLine): Demand["Service"] => {
+  const tell = (what: "enter" | "leave" | "touch") => (collections: Iterable<string>) =>
+    line.tell({ _tag: "Demand", what, collections: [...collections] })
+  return {
+    // Only members of families are bounded, so nobody else has to wait for an answer.
+    full: (collections) => {
+      const names = [...collections]
+      return names.some((name) => familyOf(name) !== undefined)
+        ? Effect.orDie(line.ask("full", names))
+        : Effect.succeed(undefined)
+    },
+    enter: tell("enter"),
+    leave: tell("leave"),
+    touch: tell("touch"),
+    refresh: (collection) => Effect.orDie(line.ask("refresh", collection))
+  }
+}

@@ -1,0 +1,131 @@
+/** One thread that serves readers, as the main thread has it: from its start to its end, which it is always told the reason of. */
+import { Worker } from "node:worker_threads"
+
+import { Clock, Data, Deferred, Effect, FiberSet, Scope } from "effect"
+
+import { Hub } from "../Hub.ts"
+import { Demand } from "../Upstream.ts"
+import { type Answers, Line } from "./Line.ts"
+import type { MainAsks, Orders, ThreadAsks, ToMain, ToThread } from "./Messages.ts"
+import { Wants } from "./Wants.ts"
+
+/** Characters that were sent and not applied yet, beside the newest commit; more, and the thread is ended. */
+const maxBehind = 64 * 1024 * 1024
+/** One that applies nothing for so many beats, a second each, is ended. */
+const maxBeats = 10
+const startWithin = "1 minute"
+/** Longer than readers and listener need to go. */
+const stopWithin = "2 seconds"
+
+export type MainLine = Line<ToThread, ToMain, MainAsks, ThreadAsks>
+
+/** A thread is no more, and was not asked to go. */
+export class Ended extends Data.TaggedError("Ended")<{
+  readonly reason: "stopped" | "error" | "exit" | "behind" | "start"
+  readonly detail: string
+}> {}
+
+export const runThread = Effect.fnUntraced(function* (options: {
+  /** Its module. */
+  readonly entry: URL
+  readonly orders: Orders
+  readonly answers: Omit<Answers<ThreadAsks>, "full" | "refresh">
+  /** It has the state; returns when it may let readers in. */
+  readonly held: Effect.Effect<void>
+  readonly listens: (line: MainLine) => void
+}): Effect.fn.Return<never, Ended, Hub | Demand | Scope.Scope> {
+  const { log } = yield* Hub
+  const demand = yield* Demand
+  const clock = yield* Clock.Clock
+  const scope = yield* Effect.scope
+  const fork = yield* FiberSet.makeRuntime<never>()
+  const ended = Deferred.makeUnsafe<never, Ended>()
+  const exited = Deferred.makeUnsafe<void>()
+  const end = (reason: Ended["reason"], detail: string) =>
+    Deferred.doneUnsafe(ended, Effect.fail(new Ended({ reason, detail })))
+  const wants = new Wants(demand)
+  let [sent, taken, beats] = [0, 0, 0]
+
+  const follow = log.follow((kept) => {
+    line.tell({ _tag: "Begin", kept, outlives: log.outlives() })
+    return {
+      hear: (news) => {
+        if (sent - taken > maxBehind) return void end("behind", `${sent - taken} characters behind`)
+        sent += news._tag === "Commit" ? news.text.length : 0
+        line.tell({ _tag: "News", news, outlives: log.outlives(), sent })
+      }
+    }
+  })
+
+  const hear = (message: ToMain): void => {
+    switch (message._tag) {
+      case "Follow":
+        return void fork(Effect.asVoid(Scope.provide(follow, scope)))
+      case "Holds":
+        return void fork(
+          Effect.andThen(
+            options.held,
+            Effect.sync(() => line.tell({ _tag: "Listen" }))
+          )
+        )
+      case "Listens":
+        Deferred.doneUnsafe(listening, Effect.void)
+        return options.listens(line)
+      case "Taken":
+        taken = message.sent
+        beats = 0
+        return
+      case "Demand":
+        return wants[message.what](message.collections)
+      case "Stops":
+        return void end("stopped", message.message)
+    }
+  }
+
+  const worker = new Worker(options.entry, { workerData: options.orders })
+  const line: MainLine = new Line<ToThread, ToMain, MainAsks, ThreadAsks>({
+    send: (message) => worker.postMessage(message),
+    hear,
+    fork,
+    answers: {
+      ...options.answers,
+      full: (collections) => wants.full(collections, clock.currentTimeMillisUnsafe()),
+      refresh: demand.refresh
+    }
+  })
+  const listening = Deferred.makeUnsafe<void>()
+  worker.on("message", line.receive)
+  worker.on("messageerror", (error) => end("error", String(error)))
+  worker.on("error", (error) => end("error", error instanceof Error ? (error.stack ?? "") : String(error)))
+  worker.on("exit", (code) => {
+    end("exit", `exit code ${code}`)
+    line.hangUp()
+    Deferred.doneUnsafe(exited, Effect.void)
+  })
+  yield* Effect.addFinalizer(() =>
+    Effect.gen(function* () {
+      if (!Deferred.isDoneUnsafe(ended)) {
+        line.tell({ _tag: "Drain" })
+        yield* Effect.timeoutOption(Deferred.await(exited), stopWithin)
+      }
+      yield* Effect.promise(() => worker.terminate())
+      wants.close()
+    })
+  )
+
+  yield* Deferred.await(listening).pipe(
+    Effect.timeoutOrElse({
+      duration: startWithin,
+      orElse: () => Effect.sync(() => end("start", `does not listen within ${startWithin}`))
+    }),
+    Effect.andThen(
+      Effect.sync(() => {
+        wants.expire(clock.currentTimeMillisUnsafe())
+        if (beats++ >= maxBeats) end("behind", `has applied nothing for ${maxBeats} s`)
+        line.tell({ _tag: "Beat", sent })
+      }).pipe(Effect.andThen(Effect.sleep("1 second")), Effect.forever)
+    ),
+    Effect.forkScoped
+  )
+  return yield* Deferred.await(ended)
+})
