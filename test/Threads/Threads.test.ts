@@ -1,0 +1,387 @@
+/** RATECAST_THREADS=2: real threads, real sockets. */
+import * as http from "node:http"
+
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+
+import type { EventClient } from "../Clients.ts"
+import { Backend, freePort, until } from "../Daemon.ts"
+import { Folder, ratecast } from "../Process.ts"
+import { idOf, Several, threadOf } from "./Several.ts"
+
+const folder = new Folder()
+const backend = new Backend()
+/** By path, how often it was asked. */
+const asked = new Map<string, number>()
+const times = (path: string) => asked.get(path) ?? 0
+/** What `rare` says. */
+let rare = 0
+let polls = 0
+beforeAll(async () => {
+  await backend.start()
+  backend.handler = ({ url = "" }, response) => {
+    asked.set(url, times(url) + 1)
+    response.setHeader("content-type", "application/json")
+    const n = url === "/rare" ? rare : url === "/things" ? ++polls : 1
+    response.end(
+      JSON.stringify([
+        { id: "a", n },
+        { id: "b", n: n % 3 }
+      ])
+    )
+  }
+})
+afterAll(async () => {
+  await backend.close()
+  folder.remove()
+})
+
+const pause = (ms: number) => new Promise((done) => setTimeout(done, ms))
+const rowsOf = (client: EventClient) =>
+  JSON.stringify(
+    [...client.rows].map(([name, rows]) => [name, Array.from(rows, ([, row]) => Array.from(row))])
+  )
+
+/** What a client held at each cursor. */
+const track = (client: EventClient): ReadonlyMap<string, string> => {
+  const held = new Map<string, string>()
+  client.onMessage = () => held.set(client.cursor!, rowsOf(client))
+  return held
+}
+
+describe("readers on two threads", () => {
+  let daemon: Several
+  beforeAll(async () => {
+    daemon = await Several.start(folder, backend.url)
+  }, 30_000)
+  afterAll(() => daemon.stop())
+
+  it("hold the same rows at the same cursor", async () => {
+    const readers = [
+      await daemon.openOn(1, "collections=things"),
+      await daemon.openOn(2, "collections=things")
+    ]
+    const [one, two] = readers.map(track)
+    const common = () => [...one!.keys()].filter((cursor) => two!.has(cursor))
+    await until("ten cursors that both stood at", () => common().length >= 10)
+    for (const cursor of common()) assert.strictEqual(one!.get(cursor), two!.get(cursor))
+    for (const reader of readers) reader.close()
+  })
+
+  it("go on by a change where they come back to the other thread", async () => {
+    let thread = 1
+    let reader = await daemon.openOn(thread, "collections=things")
+    assert.strictEqual(reader.types[0], "snapshot")
+    for (let turn = 0; turn < 4; turn++) {
+      reader.close()
+      // The other thread may not have heard yet of what the first one said; it waits for that.
+      thread = 3 - thread
+      const back = await daemon.openOn(thread, "collections=things", reader)
+      await until("a change", () => back.types.includes("change"))
+      assert.notInclude(back.types, "snapshot")
+      reader = back
+    }
+    const truth = await daemon.openOn(1, "collections=things")
+    const [held, true_] = [track(reader), track(truth)]
+    await until("a cursor that both stood at", () => [...held.keys()].some((cursor) => true_.has(cursor)))
+    const cursor = [...held.keys()].find((cursor) => true_.has(cursor))!
+    assert.strictEqual(held.get(cursor), true_.get(cursor))
+    reader.close()
+    truth.close()
+  })
+
+  it("keep a source awake on whichever thread they are, and let it go when all have left", async () => {
+    const [one, two] = [
+      await daemon.openOn(1, "collections=order:7"),
+      await daemon.openOn(2, "collections=order:7")
+    ]
+    const isPolled = async () => {
+      const before = times("/orders/7")
+      await pause(1_000)
+      return times("/orders/7") - before > 3
+    }
+    assert.isTrue(await isPolled())
+    one.close()
+    await pause(700)
+    assert.isTrue(await isPolled())
+    two.close()
+    await pause(1_000)
+    assert.isFalse(await isPolled())
+  })
+
+  it("find the source asked anew when they ask for it, by the time they are answered", async () => {
+    const agents = Array.from({ length: 8 }, () => new http.Agent({ keepAlive: true, maxSockets: 1 }))
+    for (const [i, agent] of agents.entries()) {
+      rare = 1_000 + i
+      const before = times("/rare")
+      await pause(5)
+      const answer = await request(daemon.port, "POST", "/v1/refresh/rare", agent)
+      assert.strictEqual(answer.status, 200, answer.body)
+      const { refreshed, revision } = JSON.parse(answer.body) as { refreshed: boolean; revision: number }
+      assert.isTrue(refreshed)
+      assert.isAbove(times("/rare"), before)
+      const row = await request(daemon.port, "GET", "/v1/rows/rare/a", agent)
+      assert.include(row.body, `"n":${rare}`)
+      assert.isAtLeast(Number((JSON.parse(row.body) as { cursor: string }).cursor.split("-")[1]), revision)
+      agent.destroy()
+    }
+  })
+
+  it("are pinged for through any thread", async () => {
+    const readers = [
+      await daemon.openOn(1, "collections=things"),
+      await daemon.openOn(2, "collections=things")
+    ]
+    for (const reader of readers) {
+      // A connection each, so both threads are asked; by chance alone one would be missed once in 500 runs.
+      for (let i = 0; i < 10; i++) {
+        const { status } = await request(daemon.port, "POST", `/v1/connections/${idOf(reader)}/ping`)
+        assert.strictEqual(status, 204)
+      }
+      reader.close()
+    }
+    for (const id of ["1.nobody", "2.nobody", "3.nobody", "nobody", "%ff"]) {
+      const { status } = await request(daemon.port, "POST", `/v1/connections/${id}/ping`)
+      assert.strictEqual(status, 404, id)
+    }
+    await until(
+      "gone",
+      async () =>
+        (await request(daemon.port, "POST", `/v1/connections/${idOf(readers[0]!)}/ping`)).status === 404
+    )
+  })
+
+  it("are counted once, whichever thread is asked, and commits as often as they were made", async () => {
+    const streams = 'http_requests_total{route="/v1/stream",status="200"}'
+    const before = (await daemon.metrics())(streams) ?? 0
+    const readers = await Promise.all(Array.from({ length: 30 }, () => daemon.open("collections=things")))
+    assert.strictEqual(new Set(readers.map(threadOf)).size, 2)
+    for (let i = 0; i < 6; i++) {
+      const count = await daemon.metrics()
+      assert.strictEqual(count("hub_readers"), 30)
+      assert.strictEqual(count(streams), before + 30)
+      assert.strictEqual(count("hub_commits_total"), count("hub_revision"))
+      assert.strictEqual(count("threads_serving"), 2)
+      assert.strictEqual(
+        count('upstream_poll_seconds_bucket{source="things",le="+Inf"}'),
+        count('upstream_poll_seconds_count{source="things"}')
+      )
+    }
+    for (const reader of readers) reader.close()
+    await until("nobody", async () => (await daemon.metrics())("hub_readers") === 0)
+  })
+
+  it("are not more than a family allows, though they all come at once", async () => {
+    const readers = await Promise.all(
+      Array.from({ length: 40 }, async (_, i) => {
+        const answer = await request(daemon.port, "GET", `/v1/snapshot?collections=few:${i}`)
+        return answer.status
+      })
+    )
+    assert.isAbove(readers.filter((status) => status === 200).length, 0)
+    // Places of those who only came by are free again at once.
+    await pause(1_500)
+    const sockets = Array.from(
+      { length: 40 },
+      (_, i) => new WebSocket(`${daemon.url.replace("http", "ws")}/v1/socket?collections=few:s${i}`)
+    )
+    const first = await Promise.all(
+      sockets.map(
+        (socket) =>
+          new Promise<string>((done) => {
+            socket.addEventListener("message", ({ data }) =>
+              done((JSON.parse(data as string) as { type: string }).type)
+            )
+          })
+      )
+    )
+    assert.strictEqual(first.filter((type) => type === "snapshot").length, 3)
+    assert.strictEqual(first.filter((type) => type === "goodbye").length, 37)
+    for (const socket of sockets) socket.close()
+  })
+
+  it("are dealt out evenly: 600 connections, between 40 and 60 % on each", async () => {
+    const readers: Array<EventClient> = []
+    for (let i = 0; i < 12; i++)
+      readers.push(...(await Promise.all(Array.from({ length: 50 }, () => daemon.open("collections=rare")))))
+    const share = readers.filter((reader) => threadOf(reader) === 1).length / readers.length
+    for (const reader of readers) reader.close()
+    assert.isAbove(share, 0.4)
+    assert.isBelow(share, 0.6)
+  }, 60_000)
+})
+
+describe("a thread that dies", () => {
+  let daemon: Several
+  beforeAll(async () => {
+    daemon = await Several.start(folder, backend.url)
+  }, 30_000)
+  afterAll(() => daemon.stop())
+
+  const restored = () =>
+    until("both again", async () => (await daemon.metrics())("threads_serving") === 2, 15_000)
+
+  for (const [way, reason] of [
+    ["exit", "exit"],
+    ["throw", "error"]
+  ] as const) {
+    it(`costs its readers one reconnect and nobody else anything: ${way}`, async () => {
+      await restored()
+      const [lost, kept] = [
+        await daemon.openOn(1, "collections=things"),
+        await daemon.openOn(2, "collections=things")
+      ]
+      const member = await daemon.openOn(1, "collections=order:9")
+      const streams = 'http_requests_total{route="/v1/stream",status="200"}'
+      const before = (await daemon.metrics())(streams)!
+      daemon.tell(1, way)
+      assert.strictEqual(await lost.ended, "cut")
+      const back = await daemon.open("collections=things", lost)
+      await until("a change", () => back.types.includes("change"))
+      assert.notInclude(back.types, "snapshot")
+      await restored()
+      const count = await daemon.metrics()
+      assert.strictEqual(count(`threads_ended_total{reason="${reason}"}`), 1)
+      // A counter that fell would be read as one that began anew.
+      assert.isAtLeast(count(streams)!, before)
+      assert.strictEqual(await Promise.race([kept.ended, pause(0).then(() => "there still")]), "there still")
+      assert.isEmpty(kept.types.filter((type, i) => type === "snapshot" && i > 0))
+      const line = daemon.run.out
+        .split("\n")
+        .find((line) => line.includes("has ended") && line.includes(`"${reason}"`))
+      assert.include(line, '"level":"ERROR"')
+      if (way === "throw") assert.include(line, "a thread of the test throws")
+      // Nobody reads that member any more.
+      assert.strictEqual(await member.ended, "cut")
+      await pause(1_000)
+      const polled = times("/orders/9")
+      await pause(500)
+      assert.isAtMost(times("/orders/9") - polled, 1)
+      // And the new one serves.
+      const anew = await daemon.openOn(1, "collections=things")
+      const [held, true_] = [track(anew), track(kept)]
+      await until("a cursor that both stood at", () => [...held.keys()].some((cursor) => true_.has(cursor)))
+      const cursor = [...held.keys()].find((cursor) => true_.has(cursor))!
+      assert.strictEqual(held.get(cursor), true_.get(cursor))
+      for (const reader of [back, kept, anew]) reader.close()
+    })
+  }
+
+  it("is ended when it takes nothing any more, before the others notice", async () => {
+    await restored()
+    const [lost, kept] = [
+      await daemon.openOn(2, "collections=things"),
+      await daemon.openOn(1, "collections=things")
+    ]
+    daemon.tell(2, "hang")
+    assert.strictEqual(await lost.ended, "cut")
+    const heard = kept.messages.length
+    await until("news", () => kept.messages.length > heard + 2)
+    await restored()
+    assert.strictEqual((await daemon.metrics())('threads_ended_total{reason="behind"}'), 1)
+    kept.close()
+  }, 40_000)
+})
+
+describe("a daemon of two threads", () => {
+  it("says goodbye to readers on both when it is told to stop, and goes with exit code 0", async () => {
+    const daemon = await Several.start(folder, backend.url)
+    try {
+      const readers = await Promise.all(Array.from({ length: 60 }, () => daemon.open("collections=things")))
+      assert.strictEqual(new Set(readers.map(threadOf)).size, 2)
+      const began = performance.now()
+      daemon.run.child.kill("SIGTERM")
+      assert.strictEqual(await daemon.run.exit, 0, daemon.run.err)
+      assert.isBelow(performance.now() - began, 2_000)
+      for (const reader of readers) {
+        assert.strictEqual(await reader.ended, "clean")
+        assert.strictEqual((reader.goodbye as { readonly code?: string } | undefined)?.code, "shutdown")
+      }
+      assert.notInclude(daemon.run.out, '"ERROR"')
+    } finally {
+      await daemon.stop()
+    }
+  })
+
+  it("that is killed goes on where it was: a cursor of any thread is good at any", async () => {
+    const env = { RATECAST_DATA: `${folder.path}/data` }
+    const before = await Several.start(folder, backend.url, env)
+    const readers = [
+      await before.openOn(1, "collections=things"),
+      await before.openOn(2, "collections=things")
+    ]
+    for (const reader of readers) await until("changes", () => reader.messages.length > 3)
+    await before.stop()
+    const after = await Several.start(folder, backend.url, env)
+    try {
+      for (const [i, reader] of readers.entries()) {
+        const back = await after.openOn(2 - i, "collections=things", reader)
+        await until("a change", () => back.types.includes("change"))
+        assert.notInclude(back.types, "snapshot")
+        back.close()
+      }
+    } finally {
+      await after.stop()
+    }
+  })
+
+  it("keeps what operators read on its own listener, with the readers of all threads", async () => {
+    const adminPort = String(await freePort())
+    const daemon = await Several.start(folder, backend.url, { HOST: "0.0.0.0", ADMIN_PORT: adminPort })
+    try {
+      const readers = await Promise.all(Array.from({ length: 10 }, () => daemon.open("collections=things")))
+      const admin = `http://127.0.0.1:${adminPort}`
+      assert.match(await (await fetch(`${admin}/metrics`)).text(), /^hub_readers 10$/m)
+      assert.strictEqual((await fetch(`${admin}/readyz`)).status, 200)
+      assert.strictEqual((await fetch(`${daemon.url}/metrics`)).status, 404)
+      for (const reader of readers) reader.close()
+      daemon.run.child.kill("SIGTERM")
+      assert.strictEqual(await daemon.run.exit, 0)
+    } finally {
+      await daemon.stop()
+    }
+  })
+
+  it("does not share its port with another daemon's threads", async () => {
+    const daemon = await Several.start(folder, backend.url)
+    try {
+      const other = ratecast(["serve", "--config", Several.config(folder, backend.url)], {
+        PORT: String(daemon.port),
+        RATECAST_THREADS: "2"
+      })
+      assert.strictEqual(await other.exit, 1)
+      assert.include(other.err, `port ${daemon.port} on 127.0.0.1 is taken`)
+    } finally {
+      await daemon.stop()
+    }
+  })
+
+  for (const threads of ["0", "65", "two", "1.5"]) {
+    it(`is not made of ${threads} threads`, async () => {
+      const run = ratecast(["serve", "--config", Several.config(folder, backend.url)], {
+        PORT: String(await freePort()),
+        RATECAST_THREADS: threads
+      })
+      assert.strictEqual(await run.exit, 1)
+      assert.match(run.err.trim(), /^RATECAST_THREADS: expected [^\n]*$/)
+    })
+  }
+})
+
+const request = (
+  port: number,
+  method: string,
+  path: string,
+  agent?: http.Agent
+): Promise<{ readonly status: number; readonly body: string }> =>
+  new Promise((done, fail) => {
+    const sent = http.request(
+      { host: "127.0.0.1", port, method, path, agent: agent ?? false },
+      (response) => {
+        let body = ""
+        response.on("data", (data: Buffer) => (body += data))
+        response.on("end", () => done({ status: response.statusCode!, body }))
+      }
+    )
+    sent.on("error", fail)
+    sent.end()
+  })
