@@ -1,6 +1,4 @@
 /** What runs in a thread that serves readers: hub → http, where the hub follows that of the main thread. */
-import "effect/schema/SchemaJITCompiler/enable"
-
 import { parentPort, workerData } from "node:worker_threads"
 
 import { Cause, Effect, Exit, Layer, Option, References } from "effect"

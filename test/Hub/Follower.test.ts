@@ -1,0 +1,181 @@
+/** Hubs that follow another, on the virtual clock: whatever a reader asks, they answer as it does. */
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Layer, Schema } from "effect"
+
+import { Catalog } from "../../src/Catalog.ts"
+import { defineConfig, derived, polled, source } from "../../src/Config.ts"
+import { type Frame, Hub, HubMemory, Log, type News, type Query, Readers, type Sink } from "../../src/Hub.ts"
+import { Demand } from "../../src/Upstream.ts"
+import { advance, hubOf, queryOf, Script } from "../Kit.ts"
+import { Dice } from "./World.ts"
+
+const pools = polled({
+  source: source({ url: "http://up/pools", every: "1 second", idleEvery: "1 second" }),
+  key: "id",
+  // Keys and names that JSON puts into another order than they came in.
+  row: Schema.Struct({
+    id: Schema.String,
+    "10": Schema.optionalKey(Schema.Finite),
+    "9": Schema.optionalKey(Schema.Finite),
+    rate: Schema.optionalKey(Schema.Finite)
+  }),
+  minKeep: 0
+})
+const doubles = derived({
+  from: { pools },
+  key: "id",
+  row: Schema.Struct({ id: Schema.String, twice: Schema.Finite }),
+  rows: ({ pools }) => [...pools].map(([key, { rate = 0 }]) => ({ key, row: { id: key, twice: rate * 2 } }))
+})
+const config = defineConfig({ collections: { pools, doubles } })
+const names = ["pools", "doubles"]
+
+const upstream = (dice: Dice) =>
+  new Script(() => {
+    if (dice.int(8) === 0) return Effect.fail("connection refused")
+    const rows = Array.from({ length: dice.int(12) }, () => ({
+      id: String(dice.int(14)),
+      ...Object.fromEntries(
+        ["10", "9", "rate"].filter(() => dice.int(3) > 0).map((name) => [name, dice.int(4)])
+      )
+    }))
+    return { body: [...new Map(rows.map((row) => [row.id, row])).values()] }
+  })
+
+/** What somebody is told who comes with this cursor, once. */
+const told = Effect.fnUntraced(function* (
+  readers: Readers["Service"],
+  query: Query,
+  since: string | undefined
+) {
+  let given: Frame | undefined
+  const sink: Sink = {
+    framing: "text",
+    write: (frame) => {
+      given = frame
+      return true
+    },
+    end: () => {}
+  }
+  const reader = readers.enter(query, sink, { interval: 0, once: true })
+  yield* readers.open(reader, { since, notBefore: 0 })
+  const answer = given ?? (yield* readers.conclude(reader))
+  readers.leave(reader)
+  // As an object: a commit is JSON, and keys such as "10" and "9" come out of that in an order of their own.
+  return typeof answer === "string"
+    ? answer
+    : (JSON.parse(Buffer.concat(answer.in("text").buffers).toString("utf8")) as unknown)
+})
+
+const layerDemand = (entered: Array<string>) =>
+  Layer.succeed(Demand, {
+    full: () => Effect.succeed(undefined),
+    enter: (collections) => void entered.push(...collections),
+    leave: () => {},
+    touch: () => {},
+    refresh: () => Effect.die("nobody asks")
+  })
+
+const follow = Effect.fnUntraced(function* (entered: Array<string> = []) {
+  const { log } = yield* Hub
+  const context = yield* Readers.layerFollower.pipe(
+    Layer.provide(Layer.succeed(Log, log)),
+    Layer.provide(layerDemand(entered)),
+    Layer.build
+  )
+  return Context.get(context, Readers)
+})
+
+describe("a hub that follows another", () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    it.effect(`answers as the other does, whenever it began (seed ${seed})`, () => {
+      const dice = new Dice(seed)
+      // So little that floors, forgotten tips and tombstones come up in a minute.
+      const memory = { tips: dice.pick([8, 1024]), tombstones: dice.pick([1, 1000]), idleMembers: 1 }
+      return Effect.gen(function* () {
+        const hub = yield* Hub
+        const query = yield* queryOf(names)
+        const followers: Array<Readers["Service"]> = []
+        const cursors: Array<string | undefined> = [undefined]
+        let compared = 0
+        for (let step = 0; step < 40; step++) {
+          if (dice.int(8) === 0) followers.push(yield* follow())
+          yield* advance(1_000)
+          cursors.push(hub.cursor(query))
+          for (const follower of followers) {
+            assert.strictEqual(follower.epoch, hub.epoch)
+            assert.strictEqual(follower.revision(), hub.revision())
+            assert.strictEqual(follower.cursor(query), hub.cursor(query))
+            for (const name of names) assert.strictEqual(follower.look(name).asOf, hub.look(name).asOf)
+            const since = dice.pick(cursors)
+            assert.deepStrictEqual(yield* told(follower, query, since), yield* told(hub, query, since))
+            compared++
+          }
+        }
+        assert.isAbove(compared, 20)
+      }).pipe(
+        Effect.scoped,
+        Effect.provideService(HubMemory, memory),
+        Effect.provide(hubOf(config, upstream(dice), memory))
+      )
+    })
+  }
+
+  it.effect("waits for a revision that it has yet to hear of, and hears of it", () => {
+    let n = 0
+    return Effect.gen(function* () {
+      const hub = yield* Hub
+      yield* advance(3_000)
+      const follower = yield* follow()
+      const next = hub.revision() + 1
+      const waiting = yield* Effect.forkChild(follower.reach({ epoch: hub.epoch, revision: next }))
+      while (hub.revision() < next) {
+        assert.isUndefined(waiting.pollUnsafe())
+        yield* advance(100)
+      }
+      assert.isDefined(waiting.pollUnsafe())
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(hubOf(config, new Script(() => ({ body: [{ id: "a", rate: n++ }] }))))
+    )
+  })
+
+  it.effect("refuses a commit that does not follow, and a config that is not the one that is followed", () =>
+    Effect.gen(function* () {
+      const { log } = yield* Hub
+      yield* advance(2_000)
+      const catalog = yield* Catalog
+      let hear: ((news: News) => void) | undefined
+      const skipping: Log["Service"] = {
+        ...log,
+        follow: (begin) =>
+          log.follow((kept) => {
+            const made = begin(kept)
+            hear = (news) => made.hear(news)
+            return made
+          })
+      }
+      yield* Layer.build(
+        Readers.layerFollower.pipe(
+          Layer.provide(Layer.succeed(Log, skipping)),
+          Layer.provide(layerDemand([]))
+        )
+      )
+      assert.throws(() => hear!({ _tag: "Commit", revision: 99, text: "{}" }), /revision 99 after/)
+      const other = new Map([...catalog.declared].filter(([name]) => name === "pools"))
+      const exit = yield* Effect.exit(
+        Effect.provideService(follow(), Catalog, { ...catalog, declared: other })
+      )
+      assert.include(String(exit), "declares other collections")
+    }).pipe(Effect.scoped, Effect.provide(hubOf(config, upstream(new Dice(2)))))
+  )
+
+  it.effect("tells of the readers that it has", () => {
+    const entered: Array<string> = []
+    return Effect.gen(function* () {
+      const follower = yield* follow(entered)
+      yield* told(follower, yield* queryOf(["pools"]), undefined)
+      assert.deepStrictEqual(entered, ["pools"])
+    }).pipe(Effect.scoped, Effect.provide(hubOf(config, upstream(new Dice(3)))))
+  })
+})
