@@ -30,17 +30,22 @@ const doubles = derived({
 const config = defineConfig({ collections: { pools, doubles } })
 const names = ["pools", "doubles"]
 
-const upstream = (dice: Dice) =>
-  new Script(() => {
+const upstream = (dice: Dice) => {
+  let body: ReadonlyArray<object> = []
+  return new Script(() => {
     if (dice.int(8) === 0) return Effect.fail("connection refused")
+    // Nothing changed: no commit, and yet something to be told.
+    if (dice.int(3) === 0) return { body }
     const rows = Array.from({ length: dice.int(12) }, () => ({
       id: String(dice.int(14)),
       ...Object.fromEntries(
         ["10", "9", "rate"].filter(() => dice.int(3) > 0).map((name) => [name, dice.int(4)])
       )
     }))
-    return { body: [...new Map(rows.map((row) => [row.id, row])).values()] }
+    body = [...new Map(rows.map((row) => [row.id, row])).values()]
+    return { body }
   })
+}
 
 /** What somebody is told who comes with this cursor, once. */
 const told = Effect.fnUntraced(function* (

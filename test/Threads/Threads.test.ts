@@ -3,7 +3,7 @@ import * as http from "node:http"
 
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 
-import type { EventClient } from "../Clients.ts"
+import { EventClient } from "../Clients.ts"
 import { Backend, freePort, until } from "../Daemon.ts"
 import { Folder, ratecast } from "../Process.ts"
 import { idOf, Several, threadOf } from "./Several.ts"
@@ -334,6 +334,11 @@ describe("a daemon of two threads", () => {
       assert.strictEqual((await fetch(`${admin}/readyz`)).status, 200)
       assert.strictEqual((await fetch(`${daemon.url}/metrics`)).status, 404)
       for (const reader of readers) reader.close()
+      const readyz = () => fetch(`${admin}/readyz`).then(({ status }) => status)
+      daemon.tell(1, "exit")
+      daemon.tell(2, "exit")
+      await until("no thread takes readers", async () => (await readyz()) === 503)
+      await until("one does", async () => (await readyz()) === 200, 15_000)
       daemon.run.child.kill("SIGTERM")
       assert.strictEqual(await daemon.run.exit, 0)
     } finally {
@@ -350,6 +355,19 @@ describe("a daemon of two threads", () => {
       })
       assert.strictEqual(await other.exit, 1)
       assert.include(other.err, `port ${daemon.port} on 127.0.0.1 is taken`)
+    } finally {
+      await daemon.stop()
+    }
+  })
+
+  it("is none where there shall be one: nothing of this is there", async () => {
+    const daemon = await Several.start(folder, backend.url, { RATECAST_THREADS: "1" })
+    try {
+      const reader = await EventClient.open(`${daemon.url}/v1/stream?collections=things&ping=client`)
+      await until("an id", () => idOf(reader) !== undefined)
+      assert.notInclude(idOf(reader), ".")
+      assert.isUndefined((await daemon.metrics())("threads_serving"))
+      reader.close()
     } finally {
       await daemon.stop()
     }
