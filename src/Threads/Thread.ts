@@ -42,27 +42,29 @@ export const runThread = Effect.fnUntraced(function* (options: {
   const scope = yield* Effect.scope
   const fork = yield* FiberSet.makeRuntime<never>()
   const ended = Deferred.makeUnsafe<never, Ended>()
+  const listening = Deferred.makeUnsafe<void>()
   const exited = Deferred.makeUnsafe<void>()
   const end = (reason: Ended["reason"], detail: string) =>
     Deferred.doneUnsafe(ended, Effect.fail(new Ended({ reason, detail })))
   const wants = new Wants(demand)
   let [sent, taken, beats] = [0, 0, 0]
 
-  const follow = log.follow((kept) => {
-    line.tell({ _tag: "Begin", kept, outlives: log.outlives() })
-    return {
-      hear: (news) => {
-        if (sent - taken > maxBehind) return void end("behind", `${sent - taken} characters behind`)
-        sent += news._tag === "Commit" ? news.text.length : 0
-        line.tell({ _tag: "News", news, outlives: log.outlives(), sent })
+  const follow = (line: MainLine) =>
+    log.follow((kept) => {
+      line.tell({ _tag: "Begin", kept, outlives: log.outlives() })
+      return {
+        hear: (news) => {
+          if (sent - taken > maxBehind) return void end("behind", `${sent - taken} characters behind`)
+          sent += news._tag === "Commit" ? news.text.length : 0
+          line.tell({ _tag: "News", news, outlives: log.outlives(), sent })
+        }
       }
-    }
-  })
+    })
 
-  const hear = (message: ToMain): void => {
+  const hear = (message: ToMain, line: MainLine): void => {
     switch (message._tag) {
       case "Follow":
-        return void fork(Effect.asVoid(Scope.provide(follow, scope)))
+        return void fork(Effect.asVoid(Scope.provide(follow(line), scope)))
       case "Holds":
         return void fork(
           Effect.andThen(
@@ -84,36 +86,41 @@ export const runThread = Effect.fnUntraced(function* (options: {
     }
   }
 
-  const worker = new Worker(options.entry, { workerData: options.orders, env: withCompileCache(process.env) })
-  const line: MainLine = new Line<ToThread, ToMain, MainAsks, ThreadAsks>({
-    send: (message) => worker.postMessage(message),
-    hear,
-    fork,
-    answers: {
-      ...options.answers,
-      full: (collections) => wants.full(collections, clock.currentTimeMillisUnsafe()),
-      refresh: demand.refresh
-    }
-  })
-  const listening = Deferred.makeUnsafe<void>()
-  worker.on("message", line.receive)
-  worker.on("messageerror", (error) => end("error", String(error)))
-  worker.on("error", (error) => end("error", error instanceof Error ? (error.stack ?? "") : String(error)))
-  worker.on("exit", (code) => {
-    end("exit", `exit code ${code}`)
-    line.hangUp()
-    Deferred.doneUnsafe(exited, Effect.void)
-  })
-  yield* Effect.addFinalizer(() =>
-    Effect.gen(function* () {
+  const { answers, entry, orders } = options
+  yield* Effect.addFinalizer(() => Effect.sync(() => wants.close()))
+  const line = yield* Effect.acquireRelease(
+    Effect.sync(() => {
+      const worker = new Worker(entry, { workerData: orders, env: withCompileCache(process.env) })
+      const line: MainLine = new Line<ToThread, ToMain, MainAsks, ThreadAsks>({
+        send: (message) => worker.postMessage(message),
+        hear: (message) => hear(message, line),
+        fork,
+        answers: {
+          ...answers,
+          full: (collections) => wants.full(collections, clock.currentTimeMillisUnsafe()),
+          refresh: demand.refresh
+        }
+      })
+      worker.on("message", line.receive)
+      worker.on("messageerror", (error) => end("error", String(error)))
+      worker.on("error", (error) =>
+        end("error", error instanceof Error ? (error.stack ?? error.message) : String(error))
+      )
+      worker.on("exit", (code) => {
+        end("exit", `exit code ${code}`)
+        line.hangUp()
+        Deferred.doneUnsafe(exited, Effect.void)
+      })
+      return { line, worker }
+    }),
+    Effect.fnUntraced(function* ({ line, worker }) {
       if (!Deferred.isDoneUnsafe(ended)) {
         line.tell({ _tag: "Drain" })
         yield* Effect.timeoutOption(Deferred.await(exited), stopWithin)
       }
       yield* Effect.promise(() => worker.terminate())
-      wants.close()
     })
-  )
+  ).pipe(Effect.map(({ line }) => line))
 
   yield* Deferred.await(listening).pipe(
     Effect.timeoutOrElse({
