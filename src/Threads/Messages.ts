@@ -17,8 +17,8 @@ export interface Orders {
 
 export type ToThread =
   | { readonly _tag: "Begin"; readonly kept: Kept; readonly outlives: boolean }
-  | { readonly _tag: "News"; readonly news: News; readonly outlives: boolean; readonly sent: number }
-  /** To see that it is there. */
+  | { readonly _tag: "News"; readonly news: News; readonly outlives: boolean }
+  /** Asks how far it is. */
   | { readonly _tag: "Beat"; readonly sent: number }
   /** Readers may come. */
   | { readonly _tag: "Listen" }

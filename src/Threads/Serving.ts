@@ -44,8 +44,7 @@ export const serving = Effect.fnUntraced(function* (
         return begin?.(message)
       case "News":
         outlives = message.outlives
-        follower?.(message.news)
-        return line.tell({ _tag: "Taken", sent: message.sent })
+        return follower?.(message.news)
       case "Beat":
         return line.tell({ _tag: "Taken", sent: message.sent })
       case "Listen":

@@ -13,7 +13,9 @@ import { Wants } from "./Wants.ts"
 
 /** Characters that were sent and not applied yet, beside the newest commit; more, and the thread is ended. */
 const maxBehind = 64 * 1024 * 1024
-/** One that applies nothing for so many beats, a second each, is ended. */
+/** A thread is asked every second how far it is, and after so many characters: an answer to each commit would cost as much as the commit. */
+const maxUnasked = 1024 * 1024
+/** One that does not answer for so many seconds is ended. */
 const maxBeats = 10
 const startWithin = "1 minute"
 /** Longer than readers and listener need to go. */
@@ -47,7 +49,12 @@ export const runThread = Effect.fnUntraced(function* (options: {
   const end = (reason: Ended["reason"], detail: string) =>
     Deferred.doneUnsafe(ended, Effect.fail(new Ended({ reason, detail })))
   const wants = new Wants(demand)
-  let [sent, taken, beats] = [0, 0, 0]
+  let [sent, asked, taken, beats] = [0, 0, 0, 0]
+
+  const ask = (line: MainLine) => {
+    asked = sent
+    line.tell({ _tag: "Beat", sent })
+  }
 
   const follow = (line: MainLine) =>
     log.follow((kept) => {
@@ -56,7 +63,8 @@ export const runThread = Effect.fnUntraced(function* (options: {
         hear: (news) => {
           if (sent - taken > maxBehind) return void end("behind", `${sent - taken} characters behind`)
           sent += news._tag === "Commit" ? news.text.length : 0
-          line.tell({ _tag: "News", news, outlives: log.outlives(), sent })
+          line.tell({ _tag: "News", news, outlives: log.outlives() })
+          if (sent - asked > maxUnasked) ask(line)
         }
       }
     })
@@ -131,7 +139,7 @@ export const runThread = Effect.fnUntraced(function* (options: {
       Effect.sync(() => {
         wants.expire(clock.currentTimeMillisUnsafe())
         if (beats++ >= maxBeats) end("behind", `has applied nothing for ${maxBeats} s`)
-        line.tell({ _tag: "Beat", sent })
+        ask(line)
       }).pipe(Effect.andThen(Effect.sleep("1 second")), Effect.forever)
     ),
     Effect.forkScoped
