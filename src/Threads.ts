@@ -23,6 +23,7 @@ import { PrometheusMetrics } from "effect/observability"
 import { Siblings } from "./Http.ts"
 import type { Hub } from "./Hub.ts"
 import { Settings } from "./Settings.ts"
+import { steady } from "./Steady.ts"
 import type { Orders } from "./Threads/Messages.ts"
 import { type Ended, type MainLine, runThread } from "./Threads/Thread.ts"
 import { Totals } from "./Threads/Totals.ts"
@@ -66,6 +67,7 @@ const make = Effect.fnUntraced(function* ({ config, entry, logFormat }: Options)
   const settings = yield* Settings
   const logLevel: LogLevel.LogLevel = yield* References.MinimumLogLevel
   const context = yield* Effect.context<never>()
+  const clock = steady(yield* Clock.Clock)
   const port = yield* portOf(settings)
   const seats = Array.from({ length: settings.threads }, (_, i): Seat => {
     return { thread: i + 1, up: Deferred.makeUnsafe<void, Ended>(), line: undefined, counted: [] }
@@ -131,7 +133,7 @@ const make = Effect.fnUntraced(function* ({ config, entry, logFormat }: Options)
 
   const supervise = Effect.fnUntraced(function* (seat: Seat) {
     for (let wait: number = restartAfter.least; ;) {
-      const began = yield* Clock.currentTimeMillis
+      const began = clock.currentTimeMillisUnsafe()
       const ended = yield* once(seat)
       seat.line = undefined
       gone.addCounted(seat.counted)
@@ -139,7 +141,7 @@ const make = Effect.fnUntraced(function* ({ config, entry, logFormat }: Options)
       if (!(yield* Deferred.isDone(seat.up))) return yield* Deferred.fail(seat.up, ended)
       countServing()
       yield* Metric.update(Metric.withAttributes(endings, { reason: ended.reason }), 1)
-      if ((yield* Clock.currentTimeMillis) - began >= restartAfter.forgivenAfter) wait = restartAfter.least
+      if (clock.currentTimeMillisUnsafe() - began >= restartAfter.forgivenAfter) wait = restartAfter.least
       yield* Effect.logError("a thread that serves readers has ended").pipe(
         Effect.annotateLogs({
           thread: seat.thread,

@@ -6,6 +6,7 @@ import { Worker } from "node:worker_threads"
 import { Clock, Data, Deferred, Effect, FiberSet, Scope } from "effect"
 
 import { Hub } from "../Hub.ts"
+import { steady } from "../Steady.ts"
 import { Demand } from "../Upstream.ts"
 import { type Answers, Line } from "./Line.ts"
 import type { MainAsks, Orders, ThreadAsks, ToMain, ToThread } from "./Messages.ts"
@@ -40,7 +41,7 @@ export const runThread = Effect.fnUntraced(function* (options: {
 }): Effect.fn.Return<never, Ended, Hub | Demand | Scope.Scope> {
   const { log } = yield* Hub
   const demand = yield* Demand
-  const clock = yield* Clock.Clock
+  const clock = steady(yield* Clock.Clock)
   const scope = yield* Effect.scope
   const fork = yield* FiberSet.makeRuntime<never>()
   const ended = Deferred.makeUnsafe<never, Ended>()
