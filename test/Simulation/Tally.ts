@@ -4,6 +4,11 @@ export interface Tally {
   messages: number
   changes: number
   snapshots: number
+  /** Snapshots by their reason; collections here are too small for `smaller`. */
+  forgotten: number
+  diverged: number
+  epoch: number
+  query: number
   resumes: number
   kills: number
   powerCuts: number
@@ -23,6 +28,10 @@ export const noTally = (): Tally => ({
   messages: 0,
   changes: 0,
   snapshots: 0,
+  forgotten: 0,
+  diverged: 0,
+  epoch: 0,
+  query: 0,
   resumes: 0,
   kills: 0,
   powerCuts: 0,

@@ -5,6 +5,7 @@
 import { type Clock, Effect } from "effect"
 
 import { type Frame, Hub, type Query, type Reader, type Sink } from "../../src/Hub.ts"
+import type { Reason } from "../../src/Hub/State.ts"
 import { Held } from "../Held.ts"
 import { type Dice, Violation } from "../Hub/World.ts"
 import { Inlet } from "./Inlet.ts"
@@ -185,7 +186,11 @@ export class Visitor extends Held implements Sink {
     this.hasHeard = true
     tally.messages++
     if (message.type === "change") tally.changes++
-    if (message.type === "snapshot") tally.snapshots++
+    if (message.type === "snapshot") {
+      tally.snapshots++
+      const reason = message["reason"] as Reason
+      if (reason !== "initial" && reason !== "smaller") tally[reason]++
+    }
     if (this.refused > refused)
       throw new Violation(`a message from ${message.from} for one who stands at ${this.cursor}`)
     if (this.cursor !== undefined) truth.check(this, this.query, message.type)
