@@ -3,6 +3,10 @@
  * history, and whatever the reader is missing is computed from there.
  *
  * The order of effects: delta (pure), journal, State, bell.
+ *
+ * Effect owns what lives and ends: scopes, fibers, the bell, what waits. What runs once for every reader and message
+ * (`Register`, `Delivery`, `Audience`, `Frame`, and `Outlet` of Http) is plain code over plain objects, because there the
+ * write itself is most of the cost: a fiber that is woken per reader would triple it.
  */
 import { Clock, Context, Effect, FiberSet, Latch, Layer, Metric, PubSub, Random } from "effect"
 
