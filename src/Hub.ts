@@ -15,6 +15,7 @@ import { type Commit, type Health, type Row } from "./Collection.ts"
 import type { Pace, Reader, Sink } from "./Hub/Audience.ts"
 import { changesSince } from "./Hub/Changes.ts"
 import { Counts } from "./Hub/Counts.ts"
+import type { Deadline } from "./Hub/Deadlines.ts"
 import { Delivery } from "./Hub/Delivery.ts"
 import { Follower } from "./Hub/Follower.ts"
 import type { Frame } from "./Hub/Frame.ts"
@@ -36,8 +37,9 @@ import { Demand } from "./Upstream.ts"
 export type { Pace, Reader, Sink } from "./Hub/Audience.ts"
 export { crcJoin } from "./Hub/Crc.ts"
 export { type Cursor, parseCursor } from "./Hub/Cursor.ts"
+export type { Deadline } from "./Hub/Deadlines.ts"
 export { type Encoded, Frame } from "./Hub/Frame.ts"
-export { chunk, type Framing, socketPong, socketText } from "./Hub/Framing.ts"
+export { chunk, type Framing, socketClose, socketPing, socketPong, socketText } from "./Hub/Framing.ts"
 export { Journal, JournalFailed, type Kept } from "./Hub/Journal.ts"
 export { layerFallback } from "./Hub/Journal/Fallback.ts"
 export { Disk, layerMemory } from "./Hub/Journal/Memory.ts"
@@ -95,6 +97,9 @@ export class Readers extends Context.Service<
     readonly progressed: (reader: Reader) => void
     /** Calls back after a time; what it returns takes that back. */
     readonly after: (ms: number, fire: () => void) => () => void
+    /** The same without a closure for each: `fire` is called with `of`. */
+    readonly arm: <A>(ms: number, fire: (now: number, of: A) => void, of: A) => Deadline
+    readonly disarm: (deadline: Deadline | undefined) => void
     readonly isDraining: () => boolean
     /** Calls back when everybody has to go; what it returns takes that back. */
     readonly onDrain: (listener: () => void) => () => void
@@ -272,6 +277,8 @@ const serve = Effect.fnUntraced(function* (state: State, outlives: () => boolean
       const deadline = deadlines.set(register.now + ms, fire)
       return () => deadlines.cancel(deadline)
     },
+    arm: (ms, fire, of) => deadlines.set(register.now + ms, fire, of),
+    disarm: (deadline) => deadlines.cancel(deadline),
     isDraining: () => draining,
     onDrain: (listener) => {
       drainers.add(listener)

@@ -18,9 +18,9 @@ const openingKept = 1_000
 const deadlinesOf = (hub: Hub["Service"]): Deadlines => {
   const { set } = Deadlines.prototype
   const found: Array<Deadlines> = []
-  Deadlines.prototype.set = function (...deadline) {
+  Deadlines.prototype.set = function (at, fire, of) {
     found.push(this)
-    return set.apply(this, deadline)
+    return set.call(this, at, fire as (now: number, of: unknown) => void, of)
   }
   hub.after(Infinity, () => {})()
   Deadlines.prototype.set = set

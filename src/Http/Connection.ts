@@ -4,21 +4,22 @@ import type { Duplex } from "node:stream"
 import { Effect } from "effect"
 
 import {
+  type Deadline,
   type Frame,
   type Framing,
   type GoodbyeCode,
   goodbyeMessage,
   pingEvery,
-  type Sink,
+  socketPing,
   socketText
 } from "../Hub.ts"
 import { Answers } from "./Answers.ts"
 import { type Asked, askedInMessage } from "./Asked.ts"
-import type { ClosingSocket } from "./Closing.ts"
-import { Outlet } from "./Outlet.ts"
+import { Outlet, type OutletEvents } from "./Outlet.ts"
+import type { Peer, PeerEvents } from "./Peer.ts"
 import { Problem, problemDetails } from "./Problem.ts"
 import { attempt, type Ground } from "./Road.ts"
-import { type Answer, Subscription } from "./Subscription.ts"
+import { type Answer, type Subscriber, Subscription } from "./Subscription.ts"
 
 /** Protocol pings that are not answered; one more, and the connection is ended. */
 const maxUnanswered = 2
@@ -41,60 +42,52 @@ const closeCodes: { readonly [code in GoodbyeCode]: number } = {
   too_many: 4429
 }
 
-export class Connection implements Sink {
+/** What is the same for all connections. */
+export interface Sockets {
+  readonly ground: Ground
+  readonly fork: (effect: Effect.Effect<void>) => void
+  /** Makes what inflates the messages of one client. */
+  readonly inflater: () => object
+  /** Those without a subscription, which a drain would not find among the readers. */
+  readonly idle: Set<Connection>
+}
+
+/** It listens to its own parts, and its deadlines know it: a closure for each would take more than it does. */
+export class Connection implements Subscriber, OutletEvents, PeerEvents {
   readonly framing: Framing
-  private readonly ground: Ground
-  private readonly socket: ClosingSocket
-  private readonly outlet: Outlet
-  private readonly answers: Answers
+  readonly sockets: Sockets
+  readonly outlet: Outlet
+  private readonly peer: Peer
   private readonly subscription: Subscription
   private readonly retry: number
+  /** From the first time that something is to be answered. */
+  private answers: Answers | undefined
   private unanswered = 0
   private ended = false
   private farewell: (() => void) | undefined
-  private cancelPing: () => void
-  private cancelIdle: () => void = () => {}
-  private cancelFarewell: () => void = () => {}
-  private readonly cancelDrain: () => void
+  private nextPing: Deadline | undefined
+  private idleUntil: Deadline | undefined
+  private farewellUntil: Deadline | undefined
 
   constructor(
-    ground: Ground,
-    socket: ClosingSocket,
+    sockets: Sockets,
+    peer: Peer,
     out: Duplex,
     options: {
-      readonly fork: (effect: Effect.Effect<void>) => void
-      readonly framing: Framing
+      readonly deflates: boolean
       /** When a client that is sent away may come back, ms; not all at once. */
       readonly retry: number
     }
   ) {
-    this.ground = ground
-    this.socket = socket
-    this.framing = options.framing
+    this.sockets = sockets
+    this.peer = peer
+    this.framing = options.deflates ? "deflateSocket" : "socket"
     this.retry = options.retry
-    this.outlet = new Outlet(out, { drained: () => this.onDrained(), progressed: () => this.onProgressed() })
-    const onTooMany = () => this.end("too_many")
-    this.answers = new Answers(this.outlet, onTooMany)
-    this.subscription = new Subscription({
-      ground,
-      sink: this,
-      outlet: this.outlet,
-      fork: options.fork,
-      onBegin: () => this.cancelIdle(),
-      onTooMany
-    })
-    this.cancelPing = ground.hub.after(pingEvery, this.ping)
-    this.cancelDrain = ground.hub.onDrain(() => this.end("shutdown"))
+    this.outlet = new Outlet(out, this)
+    this.subscription = new Subscription(this)
+    this.pingLater()
     this.idle()
-    socket.onClosing = this.onGone
-    socket.onBroken = (code) => this.refuse(code === 1009 ? tooLarge : brokenFrame)
-    socket.on("message", (data, isBinary) => this.onMessage(data as Buffer, isBinary))
-    socket.on("ping", (data) => !this.ended && this.answers.pong(data))
-    socket.on("pong", () => {
-      this.unanswered = 0
-    })
-    socket.on("close", this.onGone)
-    socket.on("error", socket.fail)
+    peer.listen(sockets.ground.hub, this, options.deflates ? sockets.inflater : undefined)
   }
 
   write(frame: Frame): boolean {
@@ -119,7 +112,7 @@ export class Connection implements Sink {
     this.subscription.ask(Effect.succeed(asked), minRevision, (problem) => problem && this.refuse(problem))
   }
 
-  private onMessage(data: Buffer, isBinary: boolean): void {
+  heard(data: Buffer, isBinary: boolean): void {
     if (this.ended) return
     const message = isBinary ? undefined : parse(data)
     const ref = message?.["ref"]
@@ -160,66 +153,99 @@ export class Connection implements Sink {
   }
 
   private say(text: string): void {
-    if (!this.ended) this.answers.say(text)
+    if (!this.ended) this.answering().say(text)
   }
 
-  private onProgressed(): void {
-    this.answers.flushPongs()
+  private answering(): Answers {
+    return (this.answers ??= new Answers(this.outlet, this))
+  }
+
+  pinged(data: Buffer): void {
+    if (!this.ended) this.answering().pong(data)
+  }
+
+  ponged(): void {
+    this.unanswered = 0
+  }
+
+  broke(isTooLarge: boolean): void {
+    this.refuse(isTooLarge ? tooLarge : brokenFrame)
+  }
+
+  gone(): void {
+    if (!this.ended) this.sockets.ground.left("/v1/socket")
+    this.release()
+  }
+
+  /** A subscription counts from now on. */
+  begun(): void {
+    const { ground, idle } = this.sockets
+    idle.delete(this)
+    ground.hub.disarm(this.idleUntil)
+    this.idleUntil = undefined
+  }
+
+  progressed(): void {
+    this.answers?.flushPongs()
     this.subscription.progressed()
   }
 
-  private onDrained(): void {
+  drained(): void {
     if (this.farewell !== undefined) return this.farewell()
-    this.answers.flush()
+    this.answers?.flush()
     if (this.outlet.isFree) this.subscription.drained()
   }
 
-  private readonly ping = (): void => {
-    if (++this.unanswered > maxUnanswered) return this.socket.terminate()
-    this.socket.ping()
-    this.cancelPing = this.ground.hub.after(pingEvery, this.ping)
+  ping(): void {
+    if (++this.unanswered > maxUnanswered) return this.peer.destroy()
+    this.outlet.writeOwn(socketPing)
+    this.pingLater()
+  }
+
+  private pingLater(): void {
+    this.nextPing = this.sockets.ground.hub.arm(pingEvery, ping, this)
   }
 
   private idle(): void {
-    this.cancelIdle()
-    this.cancelIdle = this.ground.hub.after(idleAfter, () => this.end("idle"))
+    const { ground, idle } = this.sockets
+    ground.hub.disarm(this.idleUntil)
+    this.idleUntil = ground.hub.arm(idleAfter, endIdle, this)
+    idle.add(this)
   }
 
   private goodbye(code: GoodbyeCode, retryAfterMs?: number, more?: object): void {
     if (this.ended) return
     this.retire()
-    if (code === "stalled") return this.socket.terminate()
+    if (code === "stalled") return this.peer.destroy()
     const part = () => {
       this.outlet.writeOwn(socketText(goodbyeMessage(code, retryAfterMs, more)))
       this.release()
-      this.socket.finish(closeCodes[code], code)
+      this.peer.close(closeCodes[code], code)
     }
     if (!this.outlet.isBusy) return part()
     this.farewell = part
-    this.cancelFarewell = this.ground.hub.after(farewellWithin, () => this.socket.terminate())
-  }
-
-  private readonly onGone = (): void => {
-    if (!this.ended) this.ground.left("/v1/socket")
-    this.release()
+    this.farewellUntil = this.sockets.ground.hub.arm(farewellWithin, cut, this.peer)
   }
 
   /** Nothing that the client says counts any more, and it is told nothing but goodbye. */
   private retire(): void {
     this.ended = true
     this.subscription.end()
-    this.cancelPing()
-    this.cancelIdle()
-    this.cancelDrain()
+    this.sockets.ground.hub.disarm(this.nextPing)
+    this.begun()
   }
 
   private release(): void {
     this.retire()
     this.farewell = undefined
-    this.cancelFarewell()
+    this.sockets.ground.hub.disarm(this.farewellUntil)
     this.outlet.close()
   }
 }
+
+const ping = (_now: number, connection: Connection): void => connection.ping()
+const endIdle = (_now: number, connection: Connection): void => connection.end("idle")
+const cut = (_now: number, peer: Peer): void => peer.destroy()
 
 const tooLarge = new Problem({ code: "too_large", detail: "a message is at most 64 KiB" })
 const brokenFrame = new Problem({ code: "bad_message", detail: "this is no WebSocket frame, or no UTF-8" })

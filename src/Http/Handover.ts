@@ -306,13 +306,17 @@ export const handOverSocket = (request: HttpServerRequest.HttpServerRequest): So
 }
 
 /**
- * Effect's listener (4.1.0) interrupts the handler of a client that leaves before its answer, and holds the request, its
- * response and its fiber for as long as the connection lives. Nothing is left to interrupt: `accept` looks by itself.
+ * Effect's listeners (4.1.0): one interrupts the handler of a client that leaves before its answer, one does nothing about
+ * an error. Either holds the request, its response and its fiber for as long as the connection lives. Nothing is left to
+ * interrupt, and who has taken the connection over looks after its errors.
  */
 const forgetRequest = (socket: Duplex): void => {
-  for (const listener of socket.rawListeners("close"))
-    if (isInterrupting(listener)) socket.off("close", listener as () => void)
+  for (const [event, does] of effectListeners)
+    for (const listener of socket.rawListeners(event))
+      if (listener.name === "" && does.test(String(listener))) socket.off(event, listener as () => void)
 }
 
-const isInterrupting = (listener: Function): boolean =>
-  listener.name === "" && String(listener).includes(".interruptUnsafe(")
+const effectListeners = [
+  ["close", /\.interruptUnsafe\(/],
+  ["error", /^\(\) => \{\s*\}$/]
+] as const

@@ -9,30 +9,25 @@ import * as NodeWS from "@effect/platform-node/NodeWS"
 import { Effect, FiberSet } from "effect"
 import type { HttpServerRequest } from "effect/http"
 
-import { ClosingSocket } from "./Closing.ts"
-import { Connection } from "./Connection.ts"
+import { Connection, type Sockets } from "./Connection.ts"
 import { agreedOn, Inflater } from "./Deflate.ts"
 import { handedOver, handOverSocket, type SocketHandover } from "./Handover.ts"
 import { isAllowedOrigin } from "./Origin.ts"
+import { Peer } from "./Peer.ts"
 import { Problem, refuseConnection } from "./Problem.ts"
 import { askedOf, type Ground, minRevisionOf, retryAfter } from "./Road.ts"
 
 const protocol = "ratecast.v1"
 /** The largest message a client may send, bytes; its parts together. */
 const maxPayload = 64 * 1024
-/** How long a client may take to answer a close, ms. An option of `ws` 8.19 that its types do not have yet. */
-const closing: object = { closeTimeout: 2_000 }
 
 export const socket = Effect.fnUntraced(function* (ground: Ground) {
   const server = new NodeWS.WebSocketServer({
     noServer: true,
     clientTracking: false,
-    // Its own pongs would go out however few of them the client takes.
-    autoPong: false,
     maxPayload,
     perMessageDeflate: false,
-    ...closing,
-    WebSocket: ClosingSocket,
+    WebSocket: Peer as unknown as typeof NodeWS.WebSocket,
     handleProtocols: (offered) => (offered.has(protocol) ? protocol : false)
   })
   server.on("headers", (headers, { headers: asked }) => {
@@ -45,6 +40,15 @@ export const socket = Effect.fnUntraced(function* (ground: Ground) {
     })
   )
   const fork = yield* FiberSet.makeRuntime<never>()
+  const sockets: Sockets = { ground, fork, inflater: () => new Inflater(maxPayload, fork), idle: new Set() }
+  yield* Effect.acquireRelease(
+    Effect.sync(() =>
+      ground.hub.onDrain(() => {
+        for (const connection of sockets.idle) connection.end("shutdown")
+      })
+    ),
+    (forget) => Effect.sync(forget)
+  )
 
   return Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
     if (!isAllowedOrigin(request, ground.origins)) {
@@ -57,13 +61,10 @@ export const socket = Effect.fnUntraced(function* (ground: Ground) {
         detail: "this is a WebSocket; ask for the upgrade"
       })
     }
-    const accepted = yield* accept(server, handover)
+    const accepted = accept(server, handover)
     if (accepted === undefined) return handedOver
-    const deflates = agreedOn(handover.incoming.headers["sec-websocket-extensions"]) !== undefined
-    if (deflates) accepted.inflateWith(new Inflater(maxPayload, fork))
-    const connection = new Connection(ground, accepted, handover.socket, {
-      fork,
-      framing: deflates ? "deflateSocket" : "socket",
+    const connection = new Connection(sockets, accepted, handover.socket, {
+      deflates: agreedOn(handover.incoming.headers["sec-websocket-extensions"]) !== undefined,
       retry: yield* retryAfter
     })
     if (ground.hub.isDraining()) connection.end("shutdown")
@@ -81,12 +82,10 @@ export const socket = Effect.fnUntraced(function* (ground: Ground) {
 const accept = (
   server: NodeWS.WebSocketServer,
   { head, incoming, socket }: SocketHandover
-): Effect.Effect<ClosingSocket | undefined> =>
-  Effect.callback<ClosingSocket | undefined>((resume) => {
-    const onClose = () => resume(Effect.succeed(undefined))
-    socket.once("close", onClose)
-    server.handleUpgrade(incoming, socket, head, (connection) => {
-      socket.off("close", onClose)
-      resume(Effect.succeed(connection as ClosingSocket))
-    })
+): Peer | undefined => {
+  let peer: Peer | undefined
+  server.handleUpgrade(incoming, socket, head, (made) => {
+    peer = made as unknown as Peer
   })
+  return peer
+}

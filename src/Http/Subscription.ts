@@ -1,7 +1,7 @@
 /** What one WebSocket reads, and what it asked for and does not read yet: of several the last one counts. */
 import { Effect, type Fiber } from "effect"
 
-import type { Query, Reader, Sink } from "../Hub.ts"
+import type { Pace, Query, Reader, Sink } from "../Hub.ts"
 import type { Asked } from "./Asked.ts"
 import type { Outlet } from "./Outlet.ts"
 import type { Problem } from "./Problem.ts"
@@ -21,30 +21,34 @@ interface Wanted {
   readonly answers: ReadonlyArray<Answer>
 }
 
-interface Options {
-  readonly ground: Ground
-  readonly sink: Sink
+/** Whose subscription it is. */
+export interface Subscriber extends Sink {
+  readonly sockets: {
+    readonly ground: Ground
+    readonly fork: (effect: Effect.Effect<void>) => void
+  }
   readonly outlet: Outlet
-  readonly fork: (effect: Effect.Effect<void>) => void
   /** A subscription counts from now on. */
-  readonly onBegin: () => void
-  readonly onTooMany: () => void
+  readonly begun: () => void
 }
 
+/** One for all: a reader that asks for no interval has none of its own. */
+const unpaced: Pace = { interval: 0, once: false }
+
 export class Subscription {
-  private readonly options: Options
+  private readonly subscriber: Subscriber
   private reader: Reader | undefined
   private wanted: Wanted | undefined
   private onFree: (() => void) | undefined
   private ended = false
 
-  constructor(options: Options) {
-    this.options = options
+  constructor(subscriber: Subscriber) {
+    this.subscriber = subscriber
   }
 
   /** Until it counts, the one before it goes on; one that is refused changes nothing. */
   ask(asking: Effect.Effect<Asked, Problem>, minRevision: string | undefined, answer: Answer): void {
-    const { fork, ground } = this.options
+    const { fork, ground } = this.subscriber.sockets
     fork(
       Effect.gen({ self: this }, function* () {
         const asked = yield* asking
@@ -57,7 +61,7 @@ export class Subscription {
         this.wanted = undefined
         if (admitted._tag === "Success") return yield* this.replace(query, asked, wanted.answers)
         for (const each of wanted.answers) each(admitted.failure)
-        if (this.options.outlet.isFree) this.drained()
+        if (this.subscriber.outlet.isFree) this.drained()
       }).pipe(Effect.catchTag("Problem", (problem) => Effect.sync(() => answer(problem))))
     )
   }
@@ -79,18 +83,18 @@ export class Subscription {
     const { onFree } = this
     this.onFree = undefined
     if (onFree !== undefined) onFree()
-    else if (this.reader !== undefined) this.options.ground.hub.drained(this.reader)
+    else if (this.reader !== undefined) this.subscriber.sockets.ground.hub.drained(this.reader)
   }
 
   progressed(): void {
-    if (this.reader !== undefined) this.options.ground.hub.progressed(this.reader)
+    if (this.reader !== undefined) this.subscriber.sockets.ground.hub.progressed(this.reader)
   }
 
   private want(answer: Answer): Effect.Effect<Wanted> {
     return Effect.withFiber((fiber) => {
       const wanted = { fiber, answers: [...this.overtake(), answer] }
       this.wanted = wanted
-      if (wanted.answers.length > maxWanted) this.options.onTooMany()
+      if (wanted.answers.length > maxWanted) this.subscriber.end("too_many")
       return Effect.succeed(wanted)
     })
   }
@@ -103,19 +107,22 @@ export class Subscription {
   }
 
   private replace(query: Query, asked: Asked, answers: ReadonlyArray<Answer>): Effect.Effect<void> {
-    const { ground, onBegin, sink } = this.options
+    const { subscriber } = this
+    const { hub } = subscriber.sockets.ground
     this.leave()
-    onBegin()
+    subscriber.begun()
     for (const each of answers) each()
-    const reader = ground.hub.enter(query, sink, { interval: asked.interval, once: false })
+    const { interval } = asked
+    const pace = interval === unpaced.interval ? unpaced : { ...unpaced, interval }
+    const reader = hub.enter(query, subscriber, pace)
     this.reader = reader
-    return ground.hub.open(reader, { since: asked.since, notBefore: 0 })
+    return hub.open(reader, { since: asked.since, notBefore: 0 })
   }
 
   /** Waits until the client has taken everything: nothing may break into a frame, and nothing pile up behind it. */
   private untilFree(): Effect.Effect<void> {
     return Effect.suspend(() =>
-      this.options.outlet.isFree
+      this.subscriber.outlet.isFree
         ? Effect.void
         : Effect.callback<void>((resume) => {
             const onFree = () => resume(this.untilFree())
@@ -128,7 +135,7 @@ export class Subscription {
   }
 
   private leave(): void {
-    if (this.reader !== undefined) this.options.ground.hub.leave(this.reader)
+    if (this.reader !== undefined) this.subscriber.sockets.ground.hub.leave(this.reader)
     this.reader = undefined
   }
 }

@@ -4,10 +4,12 @@
  */
 export interface Deadline {
   readonly at: number
-  readonly fire: (now: number) => void
 }
 
+/** `of`: what `fire` is about, so that one function does for all readers instead of a closure for each. */
 interface Node extends Deadline {
+  readonly fire: (now: number, of: unknown) => void
+  readonly of: unknown
   index: number
 }
 
@@ -29,8 +31,8 @@ export class Deadlines {
     return this.heap[0]?.at ?? Infinity
   }
 
-  set(at: number, fire: Deadline["fire"]): Deadline {
-    const node: Node = { at, fire, index: this.heap.length }
+  set<A>(at: number, fire: (now: number, of: A) => void, of?: A): Deadline {
+    const node: Node = { at, fire: fire as Node["fire"], of, index: this.heap.length }
     this.heap.push(node)
     this.rise(node)
     if (node.index === 0) this.onEarlier()
@@ -53,7 +55,7 @@ export class Deadlines {
   run(now: number): void {
     for (let first = this.heap[0]; first !== undefined && first.at <= now; first = this.heap[0]) {
       this.cancel(first)
-      first.fire(now)
+      first.fire(now, first.of)
     }
   }
 

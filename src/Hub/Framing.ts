@@ -35,7 +35,7 @@ export const chunk = (data: Buffer): ReadonlyArray<Buffer> => {
 }
 
 /** RFC 6455, 5.2 */
-const opcodes = { continuation: 0x0, text: 0x1, pong: 0xa }
+const opcodes = { continuation: 0x0, text: 0x1, close: 0x8, ping: 0x9, pong: 0xa }
 /** Set on the first fragment of a compressed message (RFC 7692, 6). */
 const rsv1 = 0x40
 
@@ -71,6 +71,14 @@ export const socketText = (message: string): Buffer =>
 /** The answer to a protocol ping. */
 export const socketPong = (payload: Buffer): Buffer => socketFrame(opcodes.pong, true, payload)
 
+/** With the code and the reason that a close carries, or with none (RFC 6455, 5.5.1). */
+export const socketClose = (code: number | undefined, reason: string | Buffer): Buffer => {
+  if (code === undefined) return socketFrame(opcodes.close, true, Buffer.alloc(0))
+  const payload = Buffer.concat([Buffer.alloc(2), Buffer.from(reason as string)])
+  payload.writeUInt16BE(code)
+  return socketFrame(opcodes.close, true, payload)
+}
+
 /** One buffer, so that a control frame written after any of them stands between two frames. */
 const socketFrame = (opcode: number, final: boolean, payload: Buffer): Buffer =>
   Buffer.concat([socketHead(opcode, final, payload.length), payload])
@@ -89,3 +97,6 @@ const socketHead = (opcode: number, final: boolean, length: number): Buffer => {
   }
   return head
 }
+
+/** One for everybody. At the end of the file, since it is made of what stands above. */
+export const socketPing: Buffer = socketFrame(opcodes.ping, true, Buffer.alloc(0))

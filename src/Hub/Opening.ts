@@ -20,6 +20,8 @@ export interface Opening {
 const rotateAfter = Duration.toMillis("10 minutes")
 const rotationSpread = 0.2
 
+const rotate = (_now: number, { sink }: Reader): void => sink.end("rotation")
+
 export const opener = (options: {
   readonly state: State
   readonly snapshots: Snapshots
@@ -72,7 +74,7 @@ export const opener = (options: {
     if (reader.gone) return
     if (!pace.once) {
       const lifetime = rotateAfter * (1 - rotationSpread + 2 * rotationSpread * random.nextDoubleUnsafe())
-      reader.rotation = register.deadlines.set(register.now + lifetime, () => reader.sink.end("rotation"))
+      reader.rotation = register.deadlines.set(register.now + lifetime, rotate, reader)
     }
     if (since === undefined) return yield* reset(reader, "initial", notBefore)
     const now = here(reader, notBefore)

@@ -16,6 +16,8 @@ import type { State } from "./State.ts"
 /** A reader that takes nothing of a frame for this long is ended, ms. */
 const stalledAfter = 60_000
 
+const endStalled = (_now: number, { sink }: Reader): void => sink.end("stalled")
+
 /** What the register tells the outside. */
 export interface RegisterHooks {
   /** The first reader of these collections came, or the last one left. */
@@ -192,6 +194,6 @@ export class Register {
   }
 
   private armStall(reader: Reader): void {
-    reader.stall = this.deadlines.set(this.now + stalledAfter, () => reader.sink.end("stalled"))
+    reader.stall = this.deadlines.set(this.now + stalledAfter, endStalled, reader)
   }
 }

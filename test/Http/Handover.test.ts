@@ -7,6 +7,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { Reader } from "../../src/Hub.ts"
 import { Register } from "../../src/Hub/Register.ts"
 import { until } from "../Daemon.ts"
+import { frame } from "../Frames.ts"
 import { alone, inTurn, type Market, numbers, pool, sleep } from "./Market.ts"
 
 const rows = [pool("a")]
@@ -181,17 +182,48 @@ describe("the connection of a stream", () => {
     }))
 })
 
+const connectionOf = ({ sink }: Reader) =>
+  sink as unknown as {
+    readonly outlet: { readonly out: Duplex }
+    readonly peer: { readonly receiver?: object }
+  }
+
 describe("the connection of a WebSocket", () => {
   it("holds nothing of the request that opened it, as Effect is now", () =>
     alone(rows, {}, (market) =>
       withReaders(async (readers) => {
         const socket = await market.socket("collections=pools")
         await until("a snapshot", () => socket.messages.length > 0)
-        const { outlet } = readers[0]!.sink as unknown as { readonly outlet: { readonly out: Duplex } }
-        const all = outlet.out.rawListeners("close")
-        assert.isNotEmpty(all)
-        assert.isEmpty(all.filter((listener) => String(listener).includes("interrupt")))
+        const { out } = connectionOf(readers[0]!).outlet
+        for (const [event, held] of [
+          ["close", "interrupt"],
+          ["error", "() => {"]
+        ] as const) {
+          const all = out.rawListeners(event)
+          assert.isNotEmpty(all)
+          assert.isEmpty(all.filter((listener) => String(listener).includes(held)))
+        }
         socket.close()
+        await market.isLeft()
+      })
+    ))
+
+  it("has a receiver only in the middle of a message, as ws is now", () =>
+    alone(rows, {}, (market) =>
+      withReaders(async (readers) => {
+        const socket = await market.rawSocket("collections=pools")
+        await until("a snapshot", () => socket.messages.length > 0)
+        const { peer } = connectionOf(readers[0]!)
+        const [first, last] = [frame('{"type":', { final: false }), frame('"ping"}', { opcode: 0 })]
+        const halves = [first.subarray(0, 3), first.subarray(3), last.subarray(0, 1), last.subarray(1)]
+        for (const [i, bytes] of halves.entries()) {
+          socket.wire.socket.write(bytes)
+          await until("it is read", () => (peer.receiver !== undefined) === i < 3)
+          await sleep(20)
+          assert.strictEqual(peer.receiver !== undefined, i < 3)
+        }
+        await until("a pong", () => socket.messages.some(({ type }) => type === "pong"))
+        socket.vanish()
         await market.isLeft()
       })
     ))
