@@ -1,7 +1,7 @@
 /** One WebSocket: what the client says on it, what it is answered, and how it ends. */
 import type { Duplex } from "node:stream"
 
-import { Effect } from "effect"
+import type { Effect } from "effect"
 
 import {
   type Deadline,
@@ -108,8 +108,8 @@ export class Connection implements Subscriber, OutletEvents, PeerEvents {
   }
 
   /** The query on the URL. */
-  begin(asked: Asked, minRevision: string | undefined): void {
-    this.subscription.ask(Effect.succeed(asked), minRevision, (problem) => problem && this.refuse(problem))
+  begin(asked: Asked, minRevision: string | undefined): Effect.Effect<void> {
+    return this.subscription.begin(asked, minRevision, (problem) => this.refuse(problem))
   }
 
   heard(data: Buffer, isBinary: boolean): void {

@@ -1,5 +1,5 @@
 /** What stands around every handler: errors become problems, pages of other origins are let in or not, requests counted. */
-import { Cause, Effect, Metric } from "effect"
+import { Cause, Effect, Metric, Option } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 
 import { corsHeaders } from "./Cors.ts"
@@ -27,35 +27,41 @@ export type Handler<R = never> = (
   request: HttpServerRequest.HttpServerRequest
 ) => Effect.Effect<HttpServerResponse.HttpServerResponse, Problem, R>
 
-export const guard =
-  <R>(route: string, origins: ReadonlySet<string>, handler: Handler<R>) =>
-  (
+/** In as few steps as it can be: it stands in the way of every connection. */
+export const guard = <R>(route: string, origins: ReadonlySet<string>, handler: Handler<R>) => {
+  const failed = (
+    cause: Cause.Cause<Problem>
+  ): Effect.Effect<HttpServerResponse.HttpServerResponse, never, never> => {
+    const problem = Option.getOrUndefined(Cause.findErrorOption(cause))
+    if (problem !== undefined) return Effect.succeed(problemResponse(problem))
+    const bug = cause as Cause.Cause<never>
+    return Cause.hasInterruptsOnly(cause)
+      ? Effect.andThen(clientLeft(route), Effect.failCause(bug))
+      : Effect.logError("a handler failed", cause).pipe(
+          Effect.annotateLogs({ route }),
+          Effect.as(problemResponse(ours))
+        )
+  }
+  return (
     request: HttpServerRequest.HttpServerRequest
-  ): Effect.Effect<HttpServerResponse.HttpServerResponse, never, R> =>
-    (request.url.length > maxUrl ? Effect.fail(tooLong) : handler(request)).pipe(
-      Effect.catchTag("Problem", (problem) => Effect.succeed(problemResponse(problem))),
-      Effect.catchCause((cause) =>
-        Cause.hasInterruptsOnly(cause)
-          ? Effect.andThen(clientLeft(route), Effect.failCause(cause))
-          : Effect.logError("a handler failed", cause).pipe(
-              Effect.annotateLogs({ route }),
-              Effect.as(
-                problemResponse(
-                  new Problem({ code: "internal", detail: "this is our fault; the log says more" })
-                )
-              )
-            )
-      ),
-      Effect.tap((response) =>
-        Metric.update(counted(route, response === handedOver ? 200 : response.status), 1)
-      ),
-      // Nothing is written of what has been handed over.
-      Effect.map((response) =>
-        response === handedOver
-          ? response
-          : HttpServerResponse.setHeaders(response, { ...nosniff, ...corsHeaders(request, origins) })
-      )
-    )
+  ): Effect.Effect<HttpServerResponse.HttpServerResponse, never, R> => {
+    const answer = (response: HttpServerResponse.HttpServerResponse) =>
+      Effect.withFiber<HttpServerResponse.HttpServerResponse>(({ context }) => {
+        const isHandedOver = response === handedOver
+        counted(route, isHandedOver ? 200 : response.status).updateUnsafe(1, context)
+        // Nothing is written of what has been handed over.
+        return Effect.succeed(
+          isHandedOver
+            ? response
+            : HttpServerResponse.setHeaders(response, { ...nosniff, ...corsHeaders(request, origins) })
+        )
+      })
+    return Effect.matchCauseEffect(request.url.length > maxUrl ? Effect.fail(tooLong) : handler(request), {
+      onSuccess: answer,
+      onFailure: (cause) => Effect.flatMap(failed(cause), answer)
+    })
+  }
+}
 
 /** One for each route and status: a series works its key out once, and that costs more than counting. */
 const series = new Map<string, Metric.Counter<number>>()
@@ -73,3 +79,4 @@ const counted = (route: string, status: number): Metric.Counter<number> => {
 const nosniff = { "x-content-type-options": "nosniff" }
 
 const tooLong = new Problem({ code: "uri_too_long", detail: `the URL is longer than ${maxUrl} characters` })
+const ours = new Problem({ code: "internal", detail: "this is our fault; the log says more" })

@@ -300,8 +300,10 @@ export const handOverSocket = (request: HttpServerRequest.HttpServerRequest): So
   const { socket } = incoming
   response.detachSocket(socket)
   release(response)
+  // What is written in this tick goes out with the answer to the handshake.
+  socket.cork()
   // Effect listens once the handler's first turn is over.
-  process.nextTick(forgetRequest, socket)
+  process.nextTick(settle, socket)
   return { incoming, socket, head }
 }
 
@@ -310,7 +312,8 @@ export const handOverSocket = (request: HttpServerRequest.HttpServerRequest): So
  * an error. Either holds the request, its response and its fiber for as long as the connection lives. Nothing is left to
  * interrupt, and who has taken the connection over looks after its errors.
  */
-const forgetRequest = (socket: Duplex): void => {
+const settle = (socket: Duplex): void => {
+  socket.uncork()
   for (const [event, does] of effectListeners)
     for (const listener of socket.rawListeners(event))
       if (listener.name === "" && does.test(String(listener))) socket.off(event, listener as () => void)

@@ -9,8 +9,9 @@ import type { Duplex, Writable } from "node:stream"
 
 import * as NodeWS from "@effect/platform-node/NodeWS"
 
-import { type Deadline, type Hub, socketClose } from "../Hub.ts"
+import { type Deadline, socketClose } from "../Hub.ts"
 import { extensionName, InflationFailed } from "./Deflate.ts"
+import type { Ground } from "./Road.ts"
 
 /** How long a client may take to answer a close, and to end the connection, ms. */
 const closeWithin = 2_000
@@ -30,7 +31,7 @@ export class Peer {
   private readonly options: object
   private socket!: PeerSocket
   private head!: Buffer
-  private hub!: Hub["Service"]
+  private hub!: Ground["hub"]
   private events!: PeerEvents
   /** Makes what inflates messages; `undefined` where it is not agreed on that they may be compressed. */
   private inflater: (() => object) | undefined
@@ -50,7 +51,7 @@ export class Peer {
   }
 
   /** From now on the client is heard. */
-  listen(hub: Hub["Service"], events: PeerEvents, inflater: (() => object) | undefined): void {
+  listen(hub: Ground["hub"], events: PeerEvents, inflater: (() => object) | undefined): void {
     const { head, socket } = this
     this.hub = hub
     this.events = events

@@ -72,7 +72,7 @@ export const socket = Effect.fnUntraced(function* (ground: Ground) {
       const asked = yield* Effect.result(askedOf(request))
       if (asked._tag === "Failure") connection.refuse(asked.failure)
       else if (asked.success.collections !== undefined)
-        connection.begin(asked.success, minRevisionOf(request))
+        yield* connection.begin(asked.success, minRevisionOf(request))
     }
     return handedOver
   })

@@ -6,7 +6,7 @@ import type { Asked } from "./Asked.ts"
 import type { Outlet } from "./Outlet.ts"
 import type { Problem } from "./Problem.ts"
 import { resolve } from "./Resolve.ts"
-import { admission, arrival, attempt, type Ground } from "./Road.ts"
+import { admission, arrival, attempt, type Ground, queryOf } from "./Road.ts"
 
 /** Subscriptions that wait at once; more, and the client is not serious. */
 const maxWanted = 64
@@ -44,6 +44,22 @@ export class Subscription {
 
   constructor(subscriber: Subscriber) {
     this.subscriber = subscriber
+  }
+
+  /** The query on the URL. Most come for the first time: nothing is waited for, and no fiber is needed. */
+  begin(
+    asked: Asked,
+    minRevision: string | undefined,
+    refuse: (problem: Problem) => void
+  ): Effect.Effect<void> {
+    if (asked.since !== undefined || minRevision !== undefined) {
+      this.ask(Effect.succeed(asked), minRevision, (problem) => problem && refuse(problem))
+      return Effect.void
+    }
+    return queryOf(this.subscriber.sockets.ground, asked, minRevision).pipe(
+      Effect.flatMap((query) => this.replace(query, asked, [])),
+      Effect.catchTag("Problem", (problem) => Effect.sync(() => refuse(problem)))
+    )
   }
 
   /** Until it counts, the one before it goes on; one that is refused changes nothing. */

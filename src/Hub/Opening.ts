@@ -5,7 +5,7 @@ import type { Place, Reader } from "./Audience.ts"
 import type { Delivery } from "./Delivery.ts"
 import type { Frame } from "./Frame.ts"
 import type { Register } from "./Register.ts"
-import type { Snapshots } from "./Snapshots.ts"
+import type { Snapshot, Snapshots } from "./Snapshots.ts"
 import type { Reason, State } from "./State.ts"
 import type { Turns } from "./Turns.ts"
 
@@ -47,36 +47,50 @@ export const opener = (options: {
     return !reader.gone && delivery.hand(reader, frame, place)
   })
 
-  /** The last snapshot built, not older than what the reader has, and at once what changed since then. */
+  /** A snapshot that is there, and at once what changed since then. */
+  const start = (
+    reader: Reader,
+    { cursor, revision }: Snapshot,
+    frame: Frame,
+    notBefore: number
+  ): Effect.Effect<void> => {
+    const place: Place = { sent: revision, seen: revision, cursor, notBefore }
+    if (!delivery.hand(reader, frame, place)) return Effect.void
+    const made = reader.audience.change(place)
+    if (typeof made === "string") {
+      register.stand(reader, place)
+      return Effect.void
+    }
+    const next = afterChange(reader)
+    return Effect.map(give(reader, made, next), (given) => {
+      if (given) register.stand(reader, next)
+    })
+  }
+
+  /** The last snapshot built, not older than what the reader has. */
   const reset = Effect.fnUntraced(function* (reader: Reader, reason: Reason, notBefore: number, least = 0) {
-    const { audience, pace } = reader
+    const { audience, pace, sink } = reader
     const snapshot = yield* pace.once
       ? snapshots.current(audience.query)
       : snapshots.recent(audience.query, least)
     yield* turns.take
     const frame = delivery.opening(audience, snapshot, reason)
-    const place: Place = {
-      sent: snapshot.revision,
-      seen: snapshot.revision,
-      cursor: snapshot.cursor,
-      notBefore
-    }
-    if (!(yield* give(reader, frame, place))) return
-    const made = audience.change(place)
-    if (typeof made === "string") return register.stand(reader, place)
-    const next = afterChange(reader)
-    if (yield* give(reader, made, next)) register.stand(reader, next)
+    if (!frame.isReady(sink.framing)) yield* frame.prepare
+    if (!reader.gone) yield* start(reader, snapshot, frame, notBefore)
   })
 
-  return Effect.fnUntraced(function* (reader: Reader, { notBefore, since }: Opening) {
+  /** For nearly all of those that come at once the snapshot and its frame are there, and nothing has to be waited for. */
+  const first = (reader: Reader, notBefore: number): Effect.Effect<void> => {
+    const { audience, pace, sink } = reader
+    const snapshot = pace.once ? undefined : snapshots.ready(audience.query, 0)
+    const frame = snapshot && delivery.opening(audience, snapshot, "initial")
+    return frame?.isReady(sink.framing)
+      ? start(reader, snapshot!, frame, notBefore)
+      : reset(reader, "initial", notBefore)
+  }
+
+  const rest = Effect.fnUntraced(function* (reader: Reader, since: string, notBefore: number) {
     const { audience, pace } = reader
-    yield* turns.take
-    if (reader.gone) return
-    if (!pace.once) {
-      const lifetime = rotateAfter * (1 - rotationSpread + 2 * rotationSpread * random.nextDoubleUnsafe())
-      reader.rotation = register.deadlines.set(register.now + lifetime, rotate, reader)
-    }
-    if (since === undefined) return yield* reset(reader, "initial", notBefore)
     const now = here(reader, notBefore)
     if (since === "now") {
       if (pace.once || (yield* give(reader, audience.ping(now), now))) register.stand(reader, now)
@@ -94,4 +108,16 @@ export const opener = (options: {
     const frame = made === "nothing" ? audience.ping({ ...place, seen: now.seen }) : made
     if (yield* give(reader, frame, next)) register.stand(reader, next)
   })
+  return (reader: Reader, { notBefore, since }: Opening): Effect.Effect<void> =>
+    Effect.andThen(
+      turns.take,
+      Effect.suspend(() => {
+        if (reader.gone) return Effect.void
+        if (!reader.pace.once) {
+          const lifetime = rotateAfter * (1 - rotationSpread + 2 * rotationSpread * random.nextDoubleUnsafe())
+          reader.rotation = register.deadlines.set(register.now + lifetime, rotate, reader)
+        }
+        return since === undefined ? first(reader, notBefore) : rest(reader, since, notBefore)
+      })
+    )
 }
