@@ -10,6 +10,7 @@ import { changeMessage, type GoodbyeCode, pingMessage } from "./Message.ts"
 import type { Query } from "./Query.ts"
 import { keysNamed, type Snapshot, snapshotFrame } from "./Snapshots.ts"
 import type { Reason, State } from "./State.ts"
+import { Watch } from "./Watch.ts"
 
 /** One connection, as the hub sees it. */
 export interface Sink {
@@ -72,6 +73,8 @@ export class Cohort {
   /** While a snapshot is built for it, or its next frame compressed; then that frame. */
   preparing = false
   next: Next | undefined
+  /** Stands among those that are served next. */
+  isDue = false
 
   constructor(audience: Audience, pace: Pace, place: Place, now: number) {
     this.audience = audience
@@ -93,53 +96,108 @@ export type Made = Frame | "nothing" | "forgotten" | "smaller"
 const keyOf = (pace: Pace, { notBefore, seen, sent }: Place): string =>
   `${sent}/${seen}/${notBefore}/${pace.interval}${pace.once ? "/once" : ""}`
 
+const standsAt = ({ pace, place }: Cohort, { interval, once }: Pace, at: Place): boolean =>
+  place.sent === at.sent &&
+  place.seen === at.seen &&
+  place.notBefore === at.notBefore &&
+  pace.interval === interval &&
+  pace.once === once
+
 /** Of the changes kept at one revision, in characters: so much may be asked from different cursors and still be shared. */
 const maxMadeLength = 16 * 1024 * 1024
 /** Of an entry that is no text. */
 const entryLength = 100
 const maxPings = 4_096
+const none: ReadonlyMap<string, Watch> = new Map()
 /** Changes with more keys than this are weighed against a snapshot. */
 const manyKeys = 256
 
 export class Audience {
   readonly query: Query
-  private readonly cohorts = new Map<string, Cohort>()
+  readonly watches: ReadonlyMap<string, Watch>
+  /** Stands among those that a commit concerns. */
+  isDue = false
+  /** The cohort, where there is one; all of them by where they stand, where there are more. */
+  private only: Cohort | undefined
+  private cohorts: Map<string, Cohort> | undefined
   /** Readers in cohorts and out of them. */
   readers = 0
   private readonly state: State
+  private readonly due: (audience: Audience) => void
+  /** Since this revision the watches know what was touched; up to the other it has been told. */
+  private touchedSince: number
+  private toldAt: number
   /** Frames made at the present revision, by where they start. */
-  private made = new Map<string, Made>()
+  private made: Map<string, Made> | undefined
   private madeLength = 0
   private madeAt = -1
   /** Pings that say the same of `asOf`, by where they start and where they lead. */
-  private pings = new Map<string, Frame>()
+  private pings: Map<string, Frame> | undefined
   private pingsSay = ""
   private opening: { readonly key: string; readonly frame: Frame } | undefined
 
-  constructor(query: Query, state: State) {
+  /** `due` is told of this audience when a commit concerns it, once until `isDue` is taken back. */
+  constructor(query: Query, state: State, due: (audience: Audience) => void) {
     this.query = query
     this.state = state
+    this.due = due
+    this.touchedSince = this.toldAt = state.revision
+    this.watches = this.watching()
   }
 
-  everyCohort(): ReadonlyArray<Cohort> {
-    return [...this.cohorts.values()]
+  private watching(): ReadonlyMap<string, Watch> {
+    const concern = () => this.concern()
+    const watches = new Map<string, Watch>()
+    for (const [name, { keys }] of this.query.parts)
+      if (keys !== undefined) watches.set(name, new Watch(keys, concern))
+    return watches.size === 0 ? none : watches
+  }
+
+  /** A commit that has just been applied may have changed something of its query. */
+  concern(): void {
+    if (this.toldAt > this.touchedSince) {
+      for (const watch of this.watches.values()) watch.forget()
+      this.touchedSince = this.toldAt
+    }
+    if (this.isDue) return
+    this.isDue = true
+    this.due(this)
+  }
+
+  everyCohort(): Iterable<Cohort> {
+    return this.cohorts?.values() ?? (this.only === undefined ? [] : [this.only])
   }
 
   cohortAt(pace: Pace, place: Place): Cohort | undefined {
-    return this.cohorts.get(keyOf(pace, place))
+    if (this.cohorts !== undefined) return this.cohorts.get(keyOf(pace, place))
+    return this.only !== undefined && standsAt(this.only, pace, place) ? this.only : undefined
   }
 
   add(cohort: Cohort): void {
+    if (this.cohorts === undefined && this.only === undefined) {
+      this.only = cohort
+      return
+    }
+    if (this.cohorts === undefined) {
+      this.cohorts = new Map([[keyOf(this.only!.pace, this.only!.place), this.only!]])
+      this.only = undefined
+    }
     this.cohorts.set(keyOf(cohort.pace, cohort.place), cohort)
   }
 
   delete(cohort: Cohort): void {
+    if (this.cohorts === undefined) {
+      if (this.only === cohort) this.only = undefined
+      return
+    }
     const key = keyOf(cohort.pace, cohort.place)
     if (this.cohorts.get(key) === cohort) this.cohorts.delete(key)
+    if (this.cohorts.size === 0) this.cohorts = undefined
   }
 
   /** The change that takes readers from one place to the present; or why there is none. */
   change(place: Place): Made {
+    this.made ??= new Map()
     if (this.madeAt !== this.state.revision) this.forgetMade()
     const key = `${place.sent}/${place.seen}`
     let made = this.made.get(key)
@@ -152,15 +210,32 @@ export class Audience {
     return made
   }
 
+  /**
+   * The same for a cohort that has been served before, which may be the only reader: then it is not kept. Ten thousand
+   * frames that live until the next commit cost the collector more than it took to make them.
+   */
+  next(place: Place): Made {
+    if (this.readers > 1) return this.change(place)
+    this.made = undefined
+    this.madeLength = 0
+    return this.makeChange(place)
+  }
+
   private forgetMade(): void {
-    this.made.clear()
+    this.made?.clear()
     this.madeLength = 0
     this.madeAt = this.state.revision
   }
 
   private makeChange(place: Place): Made {
     const { query, state } = this
-    const changes = changesSince(state, query, place)
+    const changes = changesSince(
+      state,
+      query,
+      place,
+      place.seen < this.touchedSince ? undefined : this.touched
+    )
+    this.toldAt = state.revision
     if (changes === "forgotten") return "forgotten"
     if (changes.size === 0) return "nothing"
     if (isLargerThanState(changes, state)) return "smaller"
@@ -177,12 +252,16 @@ export class Audience {
     return new Frame("change", cursor, [text])
   }
 
+  private readonly touched = (collection: string) => this.watches.get(collection)?.touched
+
   /** To `seen`, where nothing of the query is known to have changed since `sent`; one for all who stand there. */
   ping(place: Place): Frame {
     const { query, state } = this
     const asOf = [...covered(state, query)]
       .map(([, table]) => [table.collection.name, table.asOf] as const)
       .filter(([, at]) => at > 0)
+    if (this.readers === 1) return this.makePing(place, asOf)
+    this.pings ??= new Map()
     const say = `${state.revision} ${JSON.stringify(asOf)}`
     if (this.pingsSay !== say) {
       this.pings.clear()
@@ -191,11 +270,15 @@ export class Audience {
     let ping = this.pings.get(`${place.sent}/${place.seen}`)
     if (ping === undefined) {
       if (this.pings.size >= maxPings) this.pings.clear()
-      const cursor = state.cursor(query, place.seen)
-      ping = new Frame("ping", cursor, [pingMessage({ from: place.cursor, cursor, at: state.at, asOf })])
+      ping = this.makePing(place, asOf)
       this.pings.set(`${place.sent}/${place.seen}`, ping)
     }
     return ping
+  }
+
+  private makePing(place: Place, asOf: ReadonlyArray<readonly [collection: string, asOf: number]>): Frame {
+    const cursor = this.state.cursor(this.query, place.seen)
+    return new Frame("ping", cursor, [pingMessage({ from: place.cursor, cursor, at: this.state.at, asOf })])
   }
 
   /** The snapshot message, made once for all who are given the same. `made`: whoever asked lets go of it in time. */

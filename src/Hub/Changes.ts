@@ -57,35 +57,46 @@ export const covered = function* (state: State, query: Query): Generator<readonl
   }
 }
 
+/** Of the keys that a query asks for in a collection, those that can have changed since a place; `undefined` for any. */
+export type Touched = (collection: string) => ReadonlyArray<string> | undefined
+
 /** `"forgotten"` where the state no longer remembers that far back: the reader needs a snapshot. */
-export const changesSince = (state: State, query: Query, place: Place): Changes | "forgotten" => {
+export const changesSince = (
+  state: State,
+  query: Query,
+  place: Place,
+  touched?: Touched
+): Changes | "forgotten" => {
   // A member that is forgotten has no name here any more by which its rows could be taken back.
   if (query.patterns.size > 0 && place.seen < state.floor) return "forgotten"
   const changes = new Map<string, Change>()
   for (const [part, table] of covered(state, query)) {
     if (table.rev <= place.seen && table.floor <= place.seen) continue
-    const change = changeOf(part, table, place)
-    if (!isEmpty(change)) changes.set(table.collection.name, change)
+    const { name } = table.collection
+    const change = changeOf(part, table, place, touched?.(name) ?? part.keys)
+    if (!isEmpty(change)) changes.set(name, change)
   }
   return changes
 }
 
-const changeOf = (part: Part, table: Table, { seen, sent }: Place): Change => {
+const changeOf = (
+  part: Part,
+  table: Table,
+  { seen, sent }: Place,
+  keys: Iterable<string> | undefined
+): Change => {
   if (seen < table.floor) return { ...draft(), health: table.health, rows: rowsOf(part, table) }
   const change = draft()
-  for (const entry of entriesSince(part, table, seen)) tell(change, part, table, entry, sent)
-  return table.healthRev > sent ? { ...change, health: table.health } : change
-}
-
-const entriesSince = function* (part: Part, table: Table, seen: number): Generator<Entry> {
-  if (part.keys === undefined) {
-    for (let entry = table.newest; entry !== undefined && entry.rev > seen; entry = entry.older) yield entry
+  if (keys === undefined) {
+    for (let entry = table.newest; entry !== undefined && entry.rev > seen; entry = entry.older)
+      tell(change, part, table, entry, sent)
   } else {
-    for (const key of part.keys) {
+    for (const key of keys) {
       const entry = table.live.get(key) ?? table.dead.get(key)
-      if (entry !== undefined && entry.rev > seen) yield entry
+      if (entry !== undefined && entry.rev > seen) tell(change, part, table, entry, sent)
     }
   }
+  return table.healthRev > sent ? { ...change, health: table.health } : change
 }
 
 const tell = (change: Draft, part: Part, table: Table, entry: Entry, sent: number): void => {

@@ -25,19 +25,30 @@ export class Counts {
   private readonly context: Context.Context<never>
   private readonly counts = new Map<Framing, Map<FrameType, Count>>()
   private changed = false
+  /** Of the frame before: the next one is mostly alike. */
+  private lastFraming: Framing | undefined
+  private lastType: FrameType | undefined
+  private last: Count = { messages: 0, bytes: 0 }
 
   constructor(context: Context.Context<never>) {
     this.context = context
   }
 
   sent(frame: Frame, framing: Framing): void {
+    if (framing !== this.lastFraming || frame.type !== this.lastType) this.find(frame.type, framing)
+    this.last.messages++
+    this.last.bytes += frame.in(framing).bytes
+    this.changed = true
+  }
+
+  private find(type: FrameType, framing: Framing): void {
     let types = this.counts.get(framing)
     if (types === undefined) this.counts.set(framing, (types = new Map()))
-    let count = types.get(frame.type)
-    if (count === undefined) types.set(frame.type, (count = { messages: 0, bytes: 0 }))
-    count.messages++
-    count.bytes += frame.in(framing).bytes
-    this.changed = true
+    let count = types.get(type)
+    if (count === undefined) types.set(type, (count = { messages: 0, bytes: 0 }))
+    this.last = count
+    this.lastFraming = framing
+    this.lastType = type
   }
 
   flush(): void {

@@ -35,6 +35,12 @@ interface Turn {
   heldSince: number
 }
 
+/** A frame, and who is to have it. */
+interface Sending {
+  readonly frame: Frame
+  readonly members: ReadonlyArray<Reader>
+}
+
 export class Delivery {
   private readonly state: State
   private readonly snapshots: Snapshots
@@ -79,23 +85,28 @@ export class Delivery {
     for (let i = 0; i < cohorts.length; i++) {
       const cohort = cohorts[(first + i) % cohorts.length]!
       try {
-        if (cohort.readers.size > 0) yield* this.serve(cohort, turn)
+        const sending = cohort.readers.size > 0 ? this.serve(cohort, turn) : undefined
+        if (sending !== undefined) yield* this.send(sending, turn)
       } catch (error) {
         this.hooks.failed(error)
       }
-      yield* this.pause(turn)
+      if (this.hasHeldLong(turn)) yield* this.pause(turn)
     }
-  });
+  })
 
-  /** Leaves the event loop to others where it has been held for long. */
+  private hasHeldLong(turn: Turn): boolean {
+    return this.register.now - turn.heldSince >= slice
+  }
+
+  /** Leaves the event loop to others. */
   private *pause(turn: Turn) {
-    if (this.register.now - turn.heldSince < slice) return
     yield* Effect.yieldNow
     turn.heldSince = this.register.now
   }
 
-  private *serve(cohort: Cohort, turn: Turn) {
-    if (cohort.preparing) return
+  /** Moves a cohort on; what it returns is still to be written, to more readers than one. */
+  private serve(cohort: Cohort, turn: Turn): Sending | undefined {
+    if (cohort.preparing) return undefined
     const { audience, pace, place } = cohort
     const pinging = !pace.once && turn.at - cohort.messageAt >= pingEvery
     if (place.notBefore > turn.at) {
@@ -104,19 +115,19 @@ export class Delivery {
         this.register.mark(cohort)
       })
       // What changed is not looked at yet, so the ping goes no further than what is known.
-      if (pinging) yield* this.send(cohort, { frame: audience.ping(place), revision: place.seen }, turn)
-      return
+      return pinging
+        ? this.begin(cohort, { frame: audience.ping(place), revision: place.seen }, turn)
+        : undefined
     }
     const { revision } = this.state
-    const made = cohort.next === undefined ? audience.change(place) : undefined
+    const made = cohort.next === undefined ? audience.next(place) : undefined
     if (made === "nothing") {
       const moved = this.register.move(cohort, { ...place, seen: revision, notBefore: 0 })
-      if (pinging) yield* this.send(moved, { frame: audience.ping(moved.place), revision }, turn)
-      return
+      return pinging ? this.begin(moved, { frame: audience.ping(moved.place), revision }, turn) : undefined
     }
     const next =
       cohort.next ?? (typeof made === "string" ? this.reset(cohort, made) : { frame: made!, revision })
-    if (next !== undefined && this.isReady(cohort, next)) yield* this.send(cohort, next, turn)
+    return next !== undefined && this.isReady(cohort, next) ? this.begin(cohort, next, turn) : undefined
   }
 
   /** Not older than what the cohort has. `undefined`: one is being built. */
@@ -139,6 +150,7 @@ export class Delivery {
   }
 
   private isReady(cohort: Cohort, next: Next): boolean {
+    if (next.frame.isReadyForAll) return true
     for (const { sink } of cohort.readers) {
       if (next.frame.isReady(sink.framing)) continue
       cohort.next = next
@@ -163,7 +175,7 @@ export class Delivery {
     )
   }
 
-  private *send(cohort: Cohort, { frame, revision }: Next, turn: Turn) {
+  private begin(cohort: Cohort, { frame, revision }: Next, turn: Turn): Sending | undefined {
     const { pace, place } = cohort
     const members = [...cohort.readers]
     // The cohort moves before its readers are written to: whoever comes while the loop pauses stands at the new place.
@@ -176,12 +188,18 @@ export class Delivery {
       notBefore: frame.type === "change" && pace.interval > 0 ? turn.at + pace.interval : place.notBefore
     })
     if (revision < this.state.revision && frame.type !== "ping") this.register.mark(moved)
+    if (members.length > 1) return { frame, members }
+    this.write(members[0]!, frame)
+    return undefined
+  }
+
+  private *send({ frame, members }: Sending, turn: Turn) {
     // Another reader is first every time, here too.
-    const first = this.sends++ % Math.max(members.length, 1)
+    const first = this.sends++ % members.length
     for (let i = 0; i < members.length; i++) {
       const reader = members[(first + i) % members.length]!
       if (!reader.gone) this.write(reader, frame)
-      yield* this.pause(turn)
+      if (this.hasHeldLong(turn)) yield* this.pause(turn)
     }
   }
 

@@ -10,7 +10,15 @@ import { constants, crc32, deflateRaw, deflateRawSync } from "node:zlib"
 import { Deferred, Effect } from "effect"
 
 import { crcJoin, crcShift } from "./Crc.ts"
-import { chunk, type Framing, isCompressed, socketFragments } from "./Framing.ts"
+import {
+  chunk,
+  chunkOf,
+  type Framing,
+  isCompressed,
+  shortText,
+  socketFragments,
+  socketTextOf
+} from "./Framing.ts"
 
 export interface Encoded {
   readonly buffers: ReadonlyArray<Buffer>
@@ -80,23 +88,30 @@ export class Frame {
   /** Where a client stands after it; a goodbye has none. */
   readonly cursor: string | undefined
   private readonly pieces: ReadonlyArray<string | Body>
-  private readonly encodings = new Map<Framing, Encoded>()
-  private readonly isShort: boolean
-  private isDeflated = false
+  /** The encoding that was asked for first, and the others: most frames are asked for in one framing alone. */
+  private framing: Framing | undefined
+  private encoded: Encoded | undefined
+  private others: Map<Framing, Encoded> | undefined
+  private isDeflated: boolean
 
   constructor(type: FrameType, cursor: string | undefined, pieces: ReadonlyArray<string | Body>) {
     this.type = type
     this.cursor = cursor
-    this.pieces = pieces.map((piece) =>
-      typeof piece === "string" && piece.length > longText ? new Body(Buffer.from(piece)) : piece
-    )
-    const lengths = pieces.map((piece) => (typeof piece === "string" ? piece : piece.utf8).length)
-    this.isShort = lengths.reduce((sum, length) => sum + length, 0) < worthDeflating
+    this.pieces = pieces.some(isLong)
+      ? pieces.map((piece) => (isLong(piece) ? new Body(Buffer.from(piece)) : piece))
+      : pieces
+    this.isDeflated = this.pieces.every(isText)
+  }
+
+  /** Whether no framing needs `prepare` first. */
+  get isReadyForAll(): boolean {
+    return this.isDeflated
   }
 
   /** Whether a framing needs `prepare` first. */
   isReady(framing: Framing): boolean {
-    if (!isCompressed(framing) || (framing === "deflateSocket" && this.isShort)) return true
+    if (this.isDeflated || !isCompressed(framing) || (framing === "deflateSocket" && this.isShort))
+      return true
     // Asked once per reader, so it is found out once.
     return (this.isDeflated ||= this.bodies.every((body) => body.deflated !== undefined))
   }
@@ -106,19 +121,37 @@ export class Frame {
   }
 
   in(framing: Framing): Encoded {
-    let encoded = this.encodings.get(framing)
-    if (encoded === undefined) {
-      encoded = this.encode(framing)
-      this.encodings.set(framing, encoded)
+    if (this.framing === framing) return this.encoded!
+    if (this.framing === undefined) {
+      const encoded = this.encode(framing)
+      this.framing = framing
+      this.encoded = encoded
+      return encoded
     }
+    this.others ??= new Map()
+    let encoded = this.others.get(framing)
+    if (encoded === undefined) this.others.set(framing, (encoded = this.encode(framing)))
     return encoded
   }
 
+  private get isShort(): boolean {
+    let length = 0
+    for (const piece of this.pieces) length += (typeof piece === "string" ? piece : piece.utf8).length
+    return length < worthDeflating
+  }
+
   private get bodies(): ReadonlyArray<Body> {
-    return this.pieces.filter((piece) => typeof piece !== "string")
+    return this.pieces.filter((piece) => piece instanceof Body)
   }
 
   private encode(framing: Framing): Encoded {
+    const { pieces } = this
+    // One text, which most messages are, and of which readers with queries of their own have one each: without lists.
+    const [text] = pieces
+    if (pieces.length === 1 && isText(text!) && text.length <= shortText) {
+      if (framing === "chunks") return alone(chunkOf(`${this.head()}${text}\n\n`))
+      if (framing === "socket") return alone(socketTextOf(text))
+    }
     switch (framing) {
       case "text":
         return plain(segments(this.pieces).map(bytesOf))
@@ -140,11 +173,17 @@ export class Frame {
   }
 
   private events(): ReadonlyArray<Buffer | Body> {
-    // Type and cursor are ours and hold no line ends; the message is JSON, which has none either.
-    const id = this.cursor === undefined ? "" : `id: ${this.cursor}\n`
-    return segments([`event: ${this.type}\n${id}data: `, ...this.pieces, "\n\n"])
+    return segments([this.head(), ...this.pieces, "\n\n"])
+  }
+
+  /** What stands before the message in an event. Type and cursor are ours and hold no line ends, and JSON has none either. */
+  private head(): string {
+    return `event: ${this.type}\n${this.cursor === undefined ? "" : `id: ${this.cursor}\n`}data: `
   }
 }
+
+const isText = (piece: string | Body): piece is string => typeof piece === "string"
+const isLong = (piece: string | Body): piece is string => isText(piece) && piece.length > longText
 
 /** Neighbouring texts become one buffer; shared bodies stay themselves. */
 const segments = (pieces: ReadonlyArray<string | Body>): ReadonlyArray<Buffer | Body> => {
@@ -173,6 +212,14 @@ const blockOf = (segment: Buffer | Body): Buffer =>
 
 const lengthOf = (buffers: ReadonlyArray<Buffer>): number =>
   buffers.reduce((sum, { length }) => sum + length, 0)
+
+const alone = (buffer: Buffer): Encoded => ({
+  buffers: [buffer],
+  bytes: buffer.length,
+  crc: 0,
+  length: 0,
+  shift: 0
+})
 
 const plain = (buffers: ReadonlyArray<Buffer>): Encoded => ({
   buffers,

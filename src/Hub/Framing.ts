@@ -34,6 +34,13 @@ export const chunk = (data: Buffer): ReadonlyArray<Buffer> => {
   return data.length <= shortBuffer ? [Buffer.concat([head, data, crlf])] : [head, ...slices(data), crlf]
 }
 
+/** Longer texts are not given to `chunkOf` and `socketTextOf`: whatever is in them, they are one short buffer. */
+export const shortText = 16 * 1024
+
+/** A short text as one chunk, written once. */
+export const chunkOf = (text: string): Buffer =>
+  Buffer.from(`${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`)
+
 /** RFC 6455, 5.2 */
 const opcodes = { continuation: 0x0, text: 0x1, close: 0x8, ping: 0x9, pong: 0xa }
 /** Set on the first fragment of a compressed message (RFC 7692, 6). */
@@ -64,6 +71,16 @@ export const socketFragments = (
   })
 }
 
+/** A short text as one frame, written once. */
+export const socketTextOf = (text: string): Buffer => {
+  const length = Buffer.byteLength(text)
+  const size = headSize(length)
+  const frame = Buffer.allocUnsafe(size + length)
+  writeHead(frame, opcodes.text, true, length)
+  frame.write(text, size)
+  return frame
+}
+
 /** A text of one connection alone. */
 export const socketText = (message: string): Buffer =>
   Buffer.concat(socketFragments(Buffer.from(message), { isFirst: true, isLast: true }))
@@ -84,18 +101,24 @@ const socketFrame = (opcode: number, final: boolean, payload: Buffer): Buffer =>
   Buffer.concat([socketHead(opcode, final, payload.length), payload])
 
 const socketHead = (opcode: number, final: boolean, length: number): Buffer => {
-  const size = length < 126 ? 2 : length < 65_536 ? 4 : 10
-  const head = Buffer.alloc(size)
-  head[0] = (final ? 0x80 : 0) | opcode
-  if (size === 2) head[1] = length
-  else if (size === 4) {
-    head[1] = 126
-    head.writeUInt16BE(length, 2)
-  } else {
-    head[1] = 127
-    head.writeBigUInt64BE(BigInt(length), 2)
-  }
+  const head = Buffer.alloc(headSize(length))
+  writeHead(head, opcode, final, length)
   return head
+}
+
+const headSize = (length: number): number => (length < 126 ? 2 : length < 65_536 ? 4 : 10)
+
+const writeHead = (frame: Buffer, opcode: number, final: boolean, length: number): void => {
+  const size = headSize(length)
+  frame[0] = (final ? 0x80 : 0) | opcode
+  if (size === 2) frame[1] = length
+  else if (size === 4) {
+    frame[1] = 126
+    frame.writeUInt16BE(length, 2)
+  } else {
+    frame[1] = 127
+    frame.writeBigUInt64BE(BigInt(length), 2)
+  }
 }
 
 /** One for everybody. At the end of the file, since it is made of what stands above. */

@@ -3,6 +3,7 @@
  * `id` ask for the same and share every frame; a cursor is salted with it, so it proves nothing under another query.
  */
 import { type Collection, field, type Row } from "../Collection.ts"
+import { saltOf } from "./Tips.ts"
 
 export interface Part {
   readonly collection: Collection
@@ -16,6 +17,8 @@ export interface Part {
 
 export interface Query {
   readonly id: string
+  /** What its cursors are salted with. */
+  readonly salt: number
   /** By collection name, sorted. */
   readonly parts: ReadonlyMap<string, Part>
   /** By pattern over the members of a family, such as `order:*`; members appear and go. */
@@ -39,8 +42,10 @@ export const makeQuery = (
 ): Query => {
   const sortedParts = byName(parts)
   const sortedPatterns = byName(patterns)
+  const id = JSON.stringify([canonical(sortedParts), canonical(sortedPatterns)])
   return {
-    id: JSON.stringify([canonical(sortedParts), canonical(sortedPatterns)]),
+    id,
+    salt: saltOf(id),
     parts: sortedParts,
     patterns: sortedPatterns
   }

@@ -37,8 +37,8 @@ export class Register {
   private readonly hooks: RegisterHooks
   private readonly audiences = new Map<string, Audience>()
   private readonly interest = new Interest<Audience>()
-  private dueAudiences = new Set<Audience>()
-  private dueCohorts = new Set<Cohort>()
+  private dueAudiences: Array<Audience> = []
+  private dueCohorts: Array<Cohort> = []
 
   constructor(options: {
     readonly state: State
@@ -56,27 +56,38 @@ export class Register {
   }
 
   get hasDue(): boolean {
-    return this.dueAudiences.size + this.dueCohorts.size > 0
+    return this.dueAudiences.length + this.dueCohorts.length > 0
   }
 
   /** Every cohort that is due, which none is from then on. */
   takeDue(): ReadonlyArray<Cohort> {
     const audiences = this.dueAudiences
     const due = this.dueCohorts
-    this.dueAudiences = new Set()
-    this.dueCohorts = new Set()
-    for (const audience of audiences) for (const cohort of audience.everyCohort()) due.add(cohort)
-    return [...due]
+    this.dueAudiences = []
+    this.dueCohorts = []
+    for (const audience of audiences) {
+      audience.isDue = false
+      for (const cohort of audience.everyCohort()) if (!cohort.isDue) due.push(cohort)
+    }
+    for (const cohort of due) cohort.isDue = false
+    return due
   }
 
   /** Whoever is concerned by a commit is due. */
   ring(commit: Commit): void {
-    for (const [name, delta] of commit.deltas) this.interest.concerned(name, delta, this.dueAudiences)
-    if (this.dueAudiences.size > 0) this.hooks.wake()
+    for (const [name, delta] of commit.deltas) this.interest.concerned(name, delta)
+    if (this.dueAudiences.length > 0) this.hooks.wake()
+  }
+
+  private readonly due = (audience: Audience): void => {
+    this.dueAudiences.push(audience)
   }
 
   mark(cohort: Cohort): void {
-    this.dueCohorts.add(cohort)
+    if (!cohort.isDue) {
+      cohort.isDue = true
+      this.dueCohorts.push(cohort)
+    }
     this.hooks.wake()
   }
 
@@ -84,7 +95,7 @@ export class Register {
   enter(query: Query, sink: Sink, pace: Pace): Reader {
     let audience = this.audiences.get(query.id)
     if (audience === undefined) {
-      audience = new Audience(query, this.state)
+      audience = new Audience(query, this.state, this.due)
       this.audiences.set(query.id, audience)
       this.interest.add(audience)
       this.hooks.enter(query.parts.keys())
@@ -108,7 +119,6 @@ export class Register {
     if (--audience.readers > 0) return
     this.audiences.delete(audience.query.id)
     this.interest.delete(audience)
-    this.dueAudiences.delete(audience)
     this.hooks.leave(audience.query.parts.keys())
   }
 
@@ -181,7 +191,6 @@ export class Register {
   private dissolve(cohort: Cohort): void {
     this.deadlines.cancel(cohort.ping)
     this.deadlines.cancel(cohort.pacing)
-    this.dueCohorts.delete(cohort)
     cohort.audience.delete(cohort)
   }
 

@@ -148,7 +148,7 @@ export class State {
   cursor(query: Query, revision = this.revision): string {
     const tip = this.tips.at(revision)
     if (tip === undefined) throw new RangeError(`no tip is kept for revision ${revision}`)
-    return formatCursor({ epoch: this.epoch, revision, proof: proofOf(tip, query.id) })
+    return formatCursor({ epoch: this.epoch, revision, proof: proofOf(tip, query.salt) })
   }
 
   /** Whether a client at this cursor, under this query, can be told what it is missing. */
@@ -159,7 +159,7 @@ export class State {
     }
     const tip = this.tips.at(cursor.revision)
     if (tip === undefined) return { _tag: "Reset", reason: "forgotten" }
-    const proof = proofOf(tip, query.id)
+    const proof = proofOf(tip, query.salt)
     if (proof === cursor.proof) return { _tag: "Resumed", revision: cursor.revision }
     return { _tag: "Reset", reason: sameHistory(proof, cursor.proof) ? "query" : "diverged" }
   }
