@@ -146,10 +146,9 @@ export class Audience {
   }
 
   private watching(): ReadonlyMap<string, Watch> {
-    const concern = () => this.concern()
     const watches = new Map<string, Watch>()
     for (const [name, { keys }] of this.query.parts)
-      if (keys !== undefined) watches.set(name, new Watch(keys, concern))
+      if (keys !== undefined) watches.set(name, new Watch(keys, this))
     return watches.size === 0 ? none : watches
   }
 

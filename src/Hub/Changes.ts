@@ -50,6 +50,10 @@ export const covered = function* (state: State, query: Query): Generator<readonl
   for (const [name, part] of query.parts) {
     yield [part, state.tables.get(name) ?? state.empty(part.collection)]
   }
+  yield* members(state, query)
+}
+
+const members = function* (state: State, query: Query): Generator<readonly [Part, Table]> {
   for (const [pattern, part] of query.patterns) {
     for (const [name, table] of state.tables) {
       if (!query.parts.has(name) && matchesPattern(pattern, name)) yield [part, table]
@@ -70,12 +74,14 @@ export const changesSince = (
   // A member that is forgotten has no name here any more by which its rows could be taken back.
   if (query.patterns.size > 0 && place.seen < state.floor) return "forgotten"
   const changes = new Map<string, Change>()
-  for (const [part, table] of covered(state, query)) {
-    if (table.rev <= place.seen && table.floor <= place.seen) continue
+  const add = (part: Part, table: Table): void => {
+    if (table.rev <= place.seen && table.floor <= place.seen) return
     const { name } = table.collection
     const change = changeOf(part, table, place, touched?.(name) ?? part.keys)
     if (!isEmpty(change)) changes.set(name, change)
   }
+  for (const [name, part] of query.parts) add(part, state.tables.get(name) ?? state.empty(part.collection))
+  if (query.patterns.size > 0) for (const [part, table] of members(state, query)) add(part, table)
   return changes
 }
 

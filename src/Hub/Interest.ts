@@ -7,14 +7,12 @@
  */
 import { type Delta, familyOf } from "../Collection.ts"
 import { matchesPattern, type Query } from "./Query.ts"
-import type { Watch } from "./Watch.ts"
+import type { Concerned, Watch } from "./Watch.ts"
 
-export interface Interested {
+export interface Interested extends Concerned {
   readonly query: Query
   /** Of the collections of which it asked for keys, by name. */
   readonly watches: ReadonlyMap<string, Watch>
-  /** Something that it asked for may have changed. */
-  readonly concern: () => void
 }
 
 export class Interest<A extends Interested> {

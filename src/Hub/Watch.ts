@@ -3,15 +3,19 @@
 /** More than this, and all are looked at: to know which costs more than it saves. */
 const most = 16
 
+export interface Concerned {
+  /** A commit that has just been applied may have changed something that it asked for. Called before a key is noted. */
+  readonly concern: () => void
+}
+
 export class Watch {
   readonly keys: Iterable<string>
-  private readonly concern: () => void
+  private readonly whose: Concerned
   private lately: Array<string> | undefined = []
 
-  /** `concern` is called before a key is noted. */
-  constructor(keys: Iterable<string>, concern: () => void) {
+  constructor(keys: Iterable<string>, whose: Concerned) {
     this.keys = keys
-    this.concern = concern
+    this.whose = whose
   }
 
   /** Each once; `undefined` for any of them. */
@@ -20,7 +24,7 @@ export class Watch {
   }
 
   touch(key: string): void {
-    this.concern()
+    this.whose.concern()
     const { lately } = this
     if (lately === undefined || lately.includes(key)) return
     if (lately.length < most) lately.push(key)
