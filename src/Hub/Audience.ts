@@ -217,7 +217,7 @@ export class Audience {
     if (this.readers > 1) return this.change(place)
     this.made = undefined
     this.madeLength = 0
-    return this.makeChange(place)
+    return this.makeChange(place, true)
   }
 
   private forgetMade(): void {
@@ -226,7 +226,7 @@ export class Audience {
     this.madeAt = this.state.revision
   }
 
-  private makeChange(place: Place): Made {
+  private makeChange(place: Place, isForOne = false): Made {
     const { query, state } = this
     const changes = changesSince(
       state,
@@ -248,7 +248,7 @@ export class Audience {
       asOf: (name) => state.asOf(name)
     })
     this.madeLength += text.length
-    return new Frame("change", cursor, [text])
+    return new Frame("change", cursor, [text], isForOne)
   }
 
   private readonly touched = (collection: string) => this.watches.get(collection)?.touched
@@ -277,7 +277,8 @@ export class Audience {
 
   private makePing(place: Place, asOf: ReadonlyArray<readonly [collection: string, asOf: number]>): Frame {
     const cursor = this.state.cursor(this.query, place.seen)
-    return new Frame("ping", cursor, [pingMessage({ from: place.cursor, cursor, at: this.state.at, asOf })])
+    const text = pingMessage({ from: place.cursor, cursor, at: this.state.at, asOf })
+    return new Frame("ping", cursor, [text], this.readers === 1)
   }
 
   /** The snapshot message, made once for all who are given the same. `made`: whoever asked lets go of it in time. */

@@ -33,7 +33,10 @@ export interface Encoded {
 /** Longer texts are compressed off the loop that serves readers. */
 const longText = 128 * 1024
 const blocks = { finishFlush: constants.Z_FULL_FLUSH }
-/** Shorter WebSocket messages are sent as they are, which each may be: they gain less than their compression costs. */
+/**
+ * Shorter WebSocket messages are sent as they are, which each may be, and shorter frames for one reader alone are stored in
+ * its gzip stream: they gain less than their compression costs, 60 µs where nobody shares it.
+ */
 const worthDeflating = 1024
 /** What every block of a full flush ends with, and a WebSocket message leaves out (RFC 7692, 7.2.1). */
 const flushTail = 4
@@ -92,11 +95,19 @@ export class Frame {
   private framing: Framing | undefined
   private encoded: Encoded | undefined
   private others: Map<Framing, Encoded> | undefined
+  private readonly isForOne: boolean
   private isDeflated: boolean
 
-  constructor(type: FrameType, cursor: string | undefined, pieces: ReadonlyArray<string | Body>) {
+  /** `isForOne`: no other reader is going to have it. */
+  constructor(
+    type: FrameType,
+    cursor: string | undefined,
+    pieces: ReadonlyArray<string | Body>,
+    isForOne = false
+  ) {
     this.type = type
     this.cursor = cursor
+    this.isForOne = isForOne
     this.pieces = pieces.some(isLong)
       ? pieces.map((piece) => (isLong(piece) ? new Body(Buffer.from(piece)) : piece))
       : pieces
@@ -164,12 +175,16 @@ export class Frame {
       case "chunks":
         return plain(this.events().flatMap((segment) => chunk(bytesOf(segment))))
       case "gzipText":
-        return gzipped(segments(this.pieces), (block) => [block])
+        return gzipped(segments(this.pieces), this.block, (block) => [block])
       case "gzipEvents":
-        return gzipped(this.events(), (block) => [block])
+        return gzipped(this.events(), this.block, (block) => [block])
       case "gzipChunks":
-        return gzipped(this.events(), chunk)
+        return gzipped(this.events(), this.block, chunk)
     }
+  }
+
+  private get block(): (segment: Buffer | Body) => Buffer {
+    return this.isForOne && this.isShort ? stored : blockOf
   }
 
   private events(): ReadonlyArray<Buffer | Body> {
@@ -209,6 +224,17 @@ const blockOf = (segment: Buffer | Body): Buffer =>
   segment instanceof Body
     ? (segment.deflated ??= deflateRawSync(segment.utf8, blocks))
     : deflateRawSync(segment, blocks)
+
+/** As it is, as a block of its own (RFC 1951, 3.2.4). Of a short text, which is under the 64 KiB that such a block holds. */
+const stored = (segment: Buffer | Body): Buffer => {
+  const bytes = bytesOf(segment)
+  const block = Buffer.allocUnsafe(5 + bytes.length)
+  block[0] = 0
+  block.writeUInt16LE(bytes.length, 1)
+  block.writeUInt16LE(~bytes.length & 0xffff, 3)
+  block.set(bytes, 5)
+  return block
+}
 
 const lengthOf = (buffers: ReadonlyArray<Buffer>): number =>
   buffers.reduce((sum, { length }) => sum + length, 0)
@@ -250,9 +276,10 @@ const deflatedSocketFrames = (payload: ReadonlyArray<Buffer | Body>): ReadonlyAr
 
 const gzipped = (
   parts: ReadonlyArray<Buffer | Body>,
+  block: (part: Buffer | Body) => Buffer,
   wrap: (block: Buffer) => ReadonlyArray<Buffer>
 ): Encoded => {
-  const buffers = parts.flatMap((part) => wrap(blockOf(part)))
+  const buffers = parts.flatMap((part) => wrap(block(part)))
   const length = lengthOf(parts.map(bytesOf))
   return {
     buffers,

@@ -38,3 +38,68 @@ describe("a long body", () => {
     }
   })
 })
+
+describe("a short message for one reader alone", () => {
+  const message = '{"é":"🙂"}'
+
+  it("is stored in its gzip stream, which a strict decoder reads, and costs no compressor", () => {
+    for (const framing of ["gzipText", "gzipEvents"] as const) {
+      const gzip = new Gzip()
+      const head = gzip.begin("retry: 1\n\n")
+      const blocks = [message, message].map((text) => {
+        const encoded = new Frame("change", "e-1-0", [text], true).in(framing)
+        gzip.add(encoded)
+        assert.isTrue(Buffer.concat(encoded.buffers).includes(text))
+        return encoded.buffers
+      })
+      const whole = gunzipSync(Buffer.concat([head, ...blocks.flat(), gzip.end()])).toString()
+      const event = framing === "gzipText" ? message : `event: change\nid: e-1-0\ndata: ${message}\n\n`
+      assert.strictEqual(whole, `retry: 1\n\n${event}${event}`)
+    }
+  })
+
+  it("is compressed where others have it too, and where it is long", () => {
+    const [short, long] = [500, 2_000].map((length) => JSON.stringify("x".repeat(length))) as [string, string]
+    assert.isBelow(new Frame("change", "e-1-0", [short]).in("gzipText").bytes, 100)
+    assert.isBelow(new Frame("change", "e-1-0", [long], true).in("gzipText").bytes, 100)
+    assert.isAbove(new Frame("change", "e-1-0", [short], true).in("gzipText").bytes, 500)
+  })
+})
+
+describe("a message of one text", () => {
+  const lengths = [1, 125, 126, 16 * 1024, 16 * 1024 + 1, 70_000]
+
+  it("is one whole WebSocket message, or chunk, whatever its length", () => {
+    for (const length of lengths) {
+      const message = JSON.stringify("é".repeat(length))
+      const socket = new Frame("change", "e-1-0", [message]).in("socket")
+      assert.strictEqual(socketMessage(Buffer.concat(socket.buffers)), message)
+      const { buffers, bytes } = new Frame("change", "e-1-0", [message]).in("chunks")
+      const chunk = Buffer.concat(buffers)
+      const event = Buffer.from(`event: change\nid: e-1-0\ndata: ${message}\n\n`)
+      assert.strictEqual(bytes, chunk.length)
+      assert.isTrue(
+        chunk.equals(Buffer.concat([Buffer.from(`${event.length.toString(16)}\r\n`), event, crlf]))
+      )
+    }
+  })
+})
+
+const crlf = Buffer.from("\r\n")
+
+/** The text of unmasked frames (RFC 6455, 5.2), the first of them a text and the last of them final. */
+const socketMessage = (frames: Buffer): string => {
+  const parts: Array<Buffer> = []
+  for (let at = 0, final = false; !final;) {
+    final = frames[at]! >= 0x80
+    assert.strictEqual(frames[at]! & 0x7f, parts.length === 0 ? 1 : 0)
+    const short = frames[at + 1]!
+    const head = short < 126 ? 2 : short === 126 ? 4 : 10
+    const length =
+      head === 2 ? short : head === 4 ? frames.readUInt16BE(at + 2) : Number(frames.readBigUInt64BE(at + 2))
+    parts.push(frames.subarray(at + head, at + head + length))
+    at += head + length
+    if (final) assert.strictEqual(at, frames.length)
+  }
+  return Buffer.concat(parts).toString()
+}
