@@ -3,6 +3,7 @@
  * pace, so one frame does for all of them. Plain objects; no fiber, scope or timer per reader.
  */
 import { type Changes, changesSince, covered } from "./Changes.ts"
+import { Cohorts } from "./Cohorts.ts"
 import type { Deadline } from "./Deadlines.ts"
 import { Frame } from "./Frame.ts"
 import type { Framing } from "./Framing.ts"
@@ -93,16 +94,6 @@ export interface Next {
 /** A change, or why there is none: nothing changed, or a snapshot is needed for this reason. */
 export type Made = Frame | "nothing" | "forgotten" | "smaller"
 
-const keyOf = (pace: Pace, { notBefore, seen, sent }: Place): string =>
-  `${sent}/${seen}/${notBefore}/${pace.interval}${pace.once ? "/once" : ""}`
-
-const standsAt = ({ pace, place }: Cohort, { interval, once }: Pace, at: Place): boolean =>
-  place.sent === at.sent &&
-  place.seen === at.seen &&
-  place.notBefore === at.notBefore &&
-  pace.interval === interval &&
-  pace.once === once
-
 /** Of the changes kept at one revision, in characters: so much may be asked from different cursors and still be shared. */
 const maxMadeLength = 16 * 1024 * 1024
 /** Of an entry that is no text. */
@@ -117,9 +108,7 @@ export class Audience {
   readonly watches: ReadonlyMap<string, Watch>
   /** Stands among those that a commit concerns. */
   isDue = false
-  /** The cohort, where there is one; all of them by where they stand, where there are more. */
-  private only: Cohort | undefined
-  private cohorts: Map<string, Cohort> | undefined
+  readonly cohorts = new Cohorts()
   /** Readers in cohorts and out of them. */
   readers = 0
   private readonly state: State
@@ -161,37 +150,6 @@ export class Audience {
     if (this.isDue) return
     this.isDue = true
     this.due(this)
-  }
-
-  everyCohort(): Iterable<Cohort> {
-    return this.cohorts?.values() ?? (this.only === undefined ? [] : [this.only])
-  }
-
-  cohortAt(pace: Pace, place: Place): Cohort | undefined {
-    if (this.cohorts !== undefined) return this.cohorts.get(keyOf(pace, place))
-    return this.only !== undefined && standsAt(this.only, pace, place) ? this.only : undefined
-  }
-
-  add(cohort: Cohort): void {
-    if (this.cohorts === undefined && this.only === undefined) {
-      this.only = cohort
-      return
-    }
-    if (this.cohorts === undefined) {
-      this.cohorts = new Map([[keyOf(this.only!.pace, this.only!.place), this.only!]])
-      this.only = undefined
-    }
-    this.cohorts.set(keyOf(cohort.pace, cohort.place), cohort)
-  }
-
-  delete(cohort: Cohort): void {
-    if (this.cohorts === undefined) {
-      if (this.only === cohort) this.only = undefined
-      return
-    }
-    const key = keyOf(cohort.pace, cohort.place)
-    if (this.cohorts.get(key) === cohort) this.cohorts.delete(key)
-    if (this.cohorts.size === 0) this.cohorts = undefined
   }
 
   /** The change that takes readers from one place to the present; or why there is none. */

@@ -5,10 +5,11 @@
  * Compressed framings are made of deflate blocks that end at a byte (`Z_FULL_FLUSH`) and look at nothing before
  * themselves, so the same block fits into any reader's gzip stream, also a late joiner's, and into a WebSocket message.
  */
-import { constants, crc32, deflateRaw, deflateRawSync } from "node:zlib"
+import { crc32 } from "node:zlib"
 
-import { Deferred, Effect } from "effect"
+import { Effect } from "effect"
 
+import { blockOf, Body, bytesOf, stored } from "./Body.ts"
 import { crcJoin, crcShift } from "./Crc.ts"
 import {
   chunk,
@@ -32,7 +33,6 @@ export interface Encoded {
 
 /** Longer texts are compressed off the loop that serves readers. */
 const longText = 128 * 1024
-const blocks = { finishFlush: constants.Z_FULL_FLUSH }
 /**
  * Shorter WebSocket messages are sent as they are, which each may be, and shorter frames for one reader alone are stored in
  * its gzip stream: they gain less than their compression costs, 60 µs where nobody shares it.
@@ -40,49 +40,6 @@ const blocks = { finishFlush: constants.Z_FULL_FLUSH }
 const worthDeflating = 1024
 /** What every block of a full flush ends with, and a WebSocket message leaves out (RFC 7692, 7.2.1). */
 const flushTail = 4
-
-/** A long text that is part of one message or of many: the rows of a snapshot. */
-export class Body {
-  readonly utf8: Buffer
-  deflated: Buffer | undefined
-  private deflating: Deferred.Deferred<void> | undefined
-  private ownCrc: number | undefined
-  private ownFragments: ReadonlyArray<Buffer> | undefined
-  private ownDeflatedFragments: ReadonlyArray<Buffer> | undefined
-
-  constructor(utf8: Buffer) {
-    this.utf8 = utf8
-  }
-
-  /** Compresses it once, in the thread pool, however many ask. */
-  readonly deflate: Effect.Effect<void> = Effect.suspend(() => {
-    if (this.deflated !== undefined) return Effect.void
-    if (this.deflating === undefined) {
-      const deflating = Deferred.makeUnsafe<void>()
-      this.deflating = deflating
-      deflateRaw(this.utf8, blocks, (error, deflated) => {
-        if (error === null) this.deflated = deflated
-        this.deflating = undefined
-        Deferred.doneUnsafe(deflating, error === null ? Effect.void : Effect.die(error))
-      })
-    }
-    return Deferred.await(this.deflating)
-  })
-
-  get crc(): number {
-    return (this.ownCrc ??= crc32(this.utf8))
-  }
-
-  /** As fragments in the middle of a WebSocket message. */
-  get fragments(): ReadonlyArray<Buffer> {
-    return (this.ownFragments ??= socketFragments(this.utf8, { isFirst: false, isLast: false }))
-  }
-
-  /** The same of a compressed message. */
-  get deflatedFragments(): ReadonlyArray<Buffer> {
-    return (this.ownDeflatedFragments ??= socketFragments(blockOf(this), { isFirst: false, isLast: false }))
-  }
-}
 
 export type FrameType = "snapshot" | "change" | "ping" | "goodbye"
 
@@ -215,25 +172,6 @@ const segments = (pieces: ReadonlyArray<string | Body>): ReadonlyArray<Buffer | 
   }
   if (text !== "") result.push(Buffer.from(text))
   return result
-}
-
-const bytesOf = (segment: Buffer | Body): Buffer => (segment instanceof Body ? segment.utf8 : segment)
-
-/** Compressed, as a block of its own. */
-const blockOf = (segment: Buffer | Body): Buffer =>
-  segment instanceof Body
-    ? (segment.deflated ??= deflateRawSync(segment.utf8, blocks))
-    : deflateRawSync(segment, blocks)
-
-/** As it is, as a block of its own (RFC 1951, 3.2.4). Of a short text, which is under the 64 KiB that such a block holds. */
-const stored = (segment: Buffer | Body): Buffer => {
-  const bytes = bytesOf(segment)
-  const block = Buffer.allocUnsafe(5 + bytes.length)
-  block[0] = 0
-  block.writeUInt16LE(bytes.length, 1)
-  block.writeUInt16LE(~bytes.length & 0xffff, 3)
-  block.set(bytes, 5)
-  return block
 }
 
 const lengthOf = (buffers: ReadonlyArray<Buffer>): number =>

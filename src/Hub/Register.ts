@@ -67,7 +67,7 @@ export class Register {
     this.dueCohorts = []
     for (const audience of audiences) {
       audience.isDue = false
-      for (const cohort of audience.everyCohort()) if (!cohort.isDue) due.push(cohort)
+      for (const cohort of audience.cohorts.all()) if (!cohort.isDue) due.push(cohort)
     }
     for (const cohort of due) cohort.isDue = false
     return due
@@ -126,10 +126,10 @@ export class Register {
   stand(reader: Reader, place: Place): void {
     if (reader.gone) return
     reader.place = undefined
-    let cohort = reader.audience.cohortAt(reader.pace, place)
+    let cohort = reader.audience.cohorts.at(reader.pace, place)
     if (cohort === undefined) {
       cohort = new Cohort(reader.audience, reader.pace, place, this.now)
-      reader.audience.add(cohort)
+      reader.audience.cohorts.add(cohort)
       if (!reader.pace.once) this.armPing(cohort, cohort.messageAt + pingEvery)
     }
     cohort.readers.add(reader)
@@ -162,12 +162,12 @@ export class Register {
 
   /** Moves a cohort; where another stands there already, the two become one. */
   move(cohort: Cohort, place: Place): Cohort {
-    const { audience } = cohort
-    audience.delete(cohort)
-    const other = audience.cohortAt(cohort.pace, place)
+    const { cohorts } = cohort.audience
+    cohorts.delete(cohort)
+    const other = cohorts.at(cohort.pace, place)
     if (other === undefined) {
       cohort.place = place
-      audience.add(cohort)
+      cohorts.add(cohort)
       return cohort
     }
     for (const reader of cohort.readers) {
@@ -191,7 +191,7 @@ export class Register {
   private dissolve(cohort: Cohort): void {
     this.deadlines.cancel(cohort.ping)
     this.deadlines.cancel(cohort.pacing)
-    cohort.audience.delete(cohort)
+    cohort.audience.cohorts.delete(cohort)
   }
 
   private armPing(cohort: Cohort, at: number): void {

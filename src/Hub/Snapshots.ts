@@ -6,8 +6,9 @@
 import { Clock, Deferred, Effect, Semaphore } from "effect"
 
 import type { Health, Row } from "../Collection.ts"
+import { Body } from "./Body.ts"
 import { type Changes, changesSince, covered, rowsOf } from "./Changes.ts"
-import { Body, Frame } from "./Frame.ts"
+import { Frame } from "./Frame.ts"
 import { snapshotHead, snapshotPartHead } from "./Message.ts"
 import type { Query } from "./Query.ts"
 import type { Reason, State } from "./State.ts"

@@ -3,7 +3,8 @@ import { constants, gunzipSync, inflateRawSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 
-import { Body, Frame } from "../../src/Hub/Frame.ts"
+import { Body } from "../../src/Hub/Body.ts"
+import { Frame } from "../../src/Hub/Frame.ts"
 import { Gzip } from "../../src/Http/Gzip.ts"
 
 const text = JSON.stringify(Array.from({ length: 20_000 }, (_, i) => `row ${i} é 🙂`))
