@@ -6,6 +6,7 @@ import { Deferred, Effect } from "effect"
 import { socketFragments } from "./Framing.ts"
 
 const blocks = { finishFlush: constants.Z_FULL_FLUSH }
+
 /** A long text that is part of one message or of many: the rows of a snapshot. */
 export class Body {
   readonly utf8: Buffer

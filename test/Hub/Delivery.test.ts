@@ -161,7 +161,7 @@ describe("a cohort that cannot be served", () => {
       loop.commit("pools", puts(keysTo(3), 1))
       const spoilt = yield* loop.come(queryOf("pools", { keys: new Set(["k1"]) }))
       const others = [yield* loop.come(all), yield* loop.come(all)]
-      spoilt.reader!.audience.change = () => {
+      spoilt.reader!.audience.next = () => {
         throw new Error("planted")
       }
       loop.commit("pools", sets(["k1"], 2))
