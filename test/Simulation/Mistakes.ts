@@ -73,7 +73,7 @@ export const mistakes: ReadonlyArray<readonly [mistake: string, plant: () => () 
         "extend",
         (extend) =>
           function (this: object) {
-            extend.call(this, "always the same")
+            extend.call(this, 17)
           }
       )
   ],
