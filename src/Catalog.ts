@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
 
-import { Context } from "effect"
+import { Context, Duration } from "effect"
 
 import { type Problem, problemsOf } from "./Catalog/Problems.ts"
 import { type Collection, familyOf } from "./Collection.ts"
@@ -15,7 +15,8 @@ import {
   type Polled,
   type RowSchema,
   type Source,
-  type SourceOptions
+  type SourceOptions,
+  type Written
 } from "./Config.ts"
 
 /** A collection or a whole family (`order`, whose `template` is `{id}`) as the config declares it. */
@@ -26,7 +27,7 @@ export interface Declared {
   /** Of a family, with the name of no member. */
   readonly collection: Collection
   readonly row: RowSchema
-  readonly made: Polled | Derived
+  readonly made: Polled | Derived | Written
   /** Names of the collections a derived one is made from, as it calls them. */
   readonly inputs: ReadonlyMap<string, string>
   /** Names of the sources that feed it, directly or through its inputs. */
@@ -84,7 +85,7 @@ const isMember = (id: string): boolean => id !== "" && id !== "." && id !== ".."
 export const sourcesOf = (catalog: Catalog["Service"], name: string): ReadonlyArray<string> => {
   const found = declares(catalog, name)
   if (found === undefined) return []
-  return found.family ? [name] : found.sources
+  return found.family && found.made._tag === "Polled" ? [name] : found.sources
 }
 
 export type { Problem }
@@ -94,7 +95,7 @@ export const makeCatalog = (config: Config): Catalog["Service"] | ReadonlyArray<
   const problems = problemsOf(config)
   if (problems.length > 0) return problems
   const { collections } = config
-  const names = new Map<Polled | Derived, string>(
+  const names = new Map<Polled | Derived | Written, string>(
     Object.entries(collections).map(([name, made]) => [made, name])
   )
   const sources = nameSources(collections)
@@ -115,19 +116,20 @@ export const makeCatalog = (config: Config): Catalog["Service"] | ReadonlyArray<
         fed.push(...declaredInput.sources)
         required &&= declaredInput.required
       }
-    } else {
+    } else if (made._tag === "Polled") {
       required &&= made.options.required !== false
       fed.push(sources.find(({ source }) => source === made.options.source)!.named.name)
-    }
+    } else required = false
     const result: Declared = {
       name: own,
       family: name.includes(":"),
       collection: {
         name: own,
-        kind: made._tag === "Polled" ? "polled" : "derived",
+        kind: kinds[made._tag],
         key: made.options.key as string,
         fields: Object.keys(made.options.row.fields),
-        fixed: new Set<string>(made.options.fixed as ReadonlyArray<string> | undefined)
+        fixed: new Set<string>(made.options.fixed as ReadonlyArray<string> | undefined),
+        ...(made._tag === "Written" ? { retain: retained(made.options) } : {})
       },
       row: made.options.row,
       made,
@@ -141,6 +143,17 @@ export const makeCatalog = (config: Config): Catalog["Service"] | ReadonlyArray<
   for (const name of Object.keys(collections)) declare(name)
   return { declared, sources: new Map(sources.map(({ named }) => [named.name, named])) }
 }
+
+const kinds = { Polled: "polled", Derived: "derived", Written: "written" } as const
+
+const defaultRetained = 10_000
+
+const retained = ({
+  retain: { age, rows = defaultRetained } = {}
+}: Written["options"]): Collection["retain"] => ({
+  rows,
+  ...(age === undefined ? {} : { age: Duration.toMillis(Duration.fromInputUnsafe(age)) })
+})
 
 const nameSources = (
   collections: Config["collections"]

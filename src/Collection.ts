@@ -21,13 +21,15 @@ export interface Rows<A = Row> extends Iterable<readonly [key: string, row: A]> 
 export interface Collection {
   /** `pools`, or for a member of a family `order:17`. */
   readonly name: string
-  readonly kind: "polled" | "derived"
+  readonly kind: "polled" | "derived" | "written"
   /** The field that holds the key. */
   readonly key: string
   /** Every field a row may have; other names from an upstream are dropped, or each new name would grow every row. */
   readonly fields: ReadonlyArray<string>
   /** Fields that hardly ever change: only these may stand in `where`. */
   readonly fixed: ReadonlySet<string>
+  /** Of a written one: what stays live. `age`: ms. */
+  readonly retain?: { readonly rows: number; readonly age?: number } | undefined
 }
 
 export type ErrorCode =
@@ -45,6 +47,11 @@ export interface Health {
   readonly state: "loading" | "live" | "stale"
   readonly error?: { readonly code: ErrorCode; readonly detail: string } | undefined
 }
+
+/** Before anything was committed. What is written needs no upstream to be true. */
+export const firstHealth = ({ kind }: Pick<Collection, "kind">): Health => ({
+  state: kind === "written" ? "live" : "loading"
+})
 
 export const sameHealth = (a: Health, b: Health): boolean =>
   a.state === b.state && a.error?.code === b.error?.code

@@ -12,6 +12,7 @@ import { clientPing, Connections } from "./Http/Connections.ts"
 import { fallback, type Route } from "./Http/Fallback.ts"
 import { clientLeft, guard, type Handler } from "./Http/Guard.ts"
 import { livez, readyz } from "./Http/Health.ts"
+import { history } from "./Http/History.ts"
 import { Problem, problemResponse } from "./Http/Problem.ts"
 import { refresh } from "./Http/Refresh.ts"
 import type { Ground } from "./Http/Road.ts"
@@ -21,6 +22,8 @@ import { layerServer } from "./Http/Server.ts"
 import { snapshot } from "./Http/Snapshot.ts"
 import { socket } from "./Http/Socket.ts"
 import { stream } from "./Http/Stream.ts"
+import { write } from "./Http/Write.ts"
+import { Writes } from "./RateEngine.ts"
 import { hasAdminListener, Settings, tlsOf } from "./Settings.ts"
 import { Demand } from "./Upstream.ts"
 
@@ -35,7 +38,7 @@ type Endpoint = Route & { readonly handler: Handler<HttpRouter.RouteContext> }
 /** For the roads, and for clients in memory. */
 export const groundOf = Effect.fnUntraced(function* (
   origins: ReadonlySet<string>
-): Effect.fn.Return<Ground, never, Catalog | Readers | Demand> {
+): Effect.fn.Return<Ground, never, Catalog | Readers | Demand | Writes> {
   const run = Effect.runForkWith(yield* Effect.context<never>())
   const hub = yield* Readers
   const siblings = yield* Siblings
@@ -45,6 +48,7 @@ export const groundOf = Effect.fnUntraced(function* (
     connections: new Connections(hub, siblings.prefix),
     siblings,
     upstream: yield* Demand,
+    writes: yield* Writes,
     origins,
     left: (route) => void run(clientLeft(route))
   }
@@ -61,6 +65,14 @@ const roads = Effect.fnUntraced(function* (origins: ReadonlySet<string>) {
     { method: "GET", path: "/v1/collections", handler: collections(ground) },
     { method: "GET", path: "/v1/rows/:collection", handler: rows(ground) },
     { method: "GET", path: "/v1/rows/:collection/:key", handler: rows(ground) },
+    { method: "PUT", path: "/v1/rows/:collection", handler: write(ground, "put") },
+    { method: "PUT", path: "/v1/rows/:collection/:key", handler: write(ground, "put") },
+    { method: "PATCH", path: "/v1/rows/:collection", handler: write(ground, "patch") },
+    { method: "PATCH", path: "/v1/rows/:collection/:key", handler: write(ground, "patch") },
+    { method: "DELETE", path: "/v1/rows/:collection", handler: write(ground, "delete") },
+    { method: "DELETE", path: "/v1/rows/:collection/:key", handler: write(ground, "delete") },
+    { method: "POST", path: "/v1/rows/:collection", handler: write(ground, "append") },
+    { method: "GET", path: "/v1/history/:collection", handler: history(ground) },
     { method: "POST", path: "/v1/refresh/:collection", handler: refresh(ground) },
     { method: "POST", path: "/v1/connections/:id/ping", handler: clientPing(ground) },
     ...probes(ground)

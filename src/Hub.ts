@@ -19,7 +19,8 @@ import type { Deadline } from "./Hub/Deadlines.ts"
 import { Delivery } from "./Hub/Delivery.ts"
 import { Follower } from "./Hub/Follower.ts"
 import type { Frame } from "./Hub/Frame.ts"
-import { Journal, type JournalFailed } from "./Hub/Journal.ts"
+import { past } from "./Hub/History.ts"
+import { Journal, type JournalFailed, type Past, type PastAsked } from "./Hub/Journal.ts"
 import { leader } from "./Hub/Leader.ts"
 import { Log } from "./Hub/Log.ts"
 import { type Opening, opener } from "./Hub/Opening.ts"
@@ -40,7 +41,7 @@ export { type Cursor, parseCursor } from "./Hub/Cursor.ts"
 export type { Deadline } from "./Hub/Deadlines.ts"
 export { type Encoded, Frame } from "./Hub/Frame.ts"
 export { chunk, type Framing, socketClose, socketPing, socketPong, socketText } from "./Hub/Framing.ts"
-export { Journal, JournalFailed, type Kept } from "./Hub/Journal.ts"
+export { Journal, JournalFailed, type Kept, type Past, type PastAsked } from "./Hub/Journal.ts"
 export { layerFallback } from "./Hub/Journal/Fallback.ts"
 export { Disk, layerMemory } from "./Hub/Journal/Memory.ts"
 export { layerSqlite } from "./Hub/Journal/Sqlite.ts"
@@ -48,7 +49,7 @@ export { Log, type News } from "./Hub/Log.ts"
 export { goodbyeMessage, type GoodbyeCode, pingEvery, pingMessage } from "./Hub/Message.ts"
 export type { Opening } from "./Hub/Opening.ts"
 export { HubMemory } from "./Hub/Memory.ts"
-export { makeQuery, type Part, type Query } from "./Hub/Query.ts"
+export { makeQuery, matchesPattern, type Part, type Query } from "./Hub/Query.ts"
 
 const readersNow = Metric.gauge("hub_readers", { description: "Readers of streams, sockets and long polls" })
 
@@ -71,6 +72,15 @@ export class Readers extends Context.Service<
     readonly revision: () => number
     readonly cursor: (query: Query) => string
     readonly look: (collection: string) => Look
+    /**
+     * Rows of a written collection, the newest first and live ones too, that were born before the one of this key.
+     * `undefined`: there never was one of this key, or it is deleted and forgotten.
+     */
+    readonly past: (
+      collection: string,
+      before: string | undefined,
+      limit: number
+    ) => Effect.Effect<ReadonlyArray<Past> | undefined>
     /** Names of the members of a family that have been heard of. */
     readonly members: (family: string) => ReadonlyArray<string>
     /** The whole state of a query now, built once however many ask. */
@@ -135,7 +145,7 @@ const lead = Effect.gen(function* () {
   const clock = yield* Clock.Clock
   const random = yield* Random.Random
   const journal = yield* Journal
-  const { first, state } = yield* restart({
+  const { answered, first, state } = yield* restart({
     catalog: yield* Catalog,
     memory: yield* HubMemory,
     epoch:
@@ -143,8 +153,9 @@ const lead = Effect.gen(function* () {
       Math.floor(random.nextDoubleUnsafe() * 36 ** 4).toString(36),
     at: clock.currentTimeMillisUnsafe()
   })
-  const { publish, readers } = yield* serve(state, journal.outlives)
-  const { board, failed, log, start } = yield* leader(state, publish)
+  const older = (asked: PastAsked) => Effect.orDie(journal.past(asked))
+  const { publish, readers } = yield* serve(state, journal.outlives, older)
+  const { board, failed, log, start } = yield* leader({ state, answered, older, publish })
   if (first !== undefined) yield* start(first)
   return Context.make(Hub, Hub.of({ ...readers, board, failed, log })).pipe(Context.add(Readers, readers))
 })
@@ -154,13 +165,17 @@ const follow = Effect.gen(function* () {
   const memory = yield* HubMemory
   const log = yield* Log
   const follower = yield* log.follow((kept) => new Follower(kept, catalog, memory))
-  const { publish, readers } = yield* serve(follower.state, log.outlives)
+  const { publish, readers } = yield* serve(follower.state, log.outlives, log.past)
   follower.publish = publish
   return readers
 })
 
 /** Serves readers from a State that `publish` moves on. */
-const serve = Effect.fnUntraced(function* (state: State, outlives: () => boolean) {
+const serve = Effect.fnUntraced(function* (
+  state: State,
+  outlives: () => boolean,
+  older: Log["Service"]["past"]
+) {
   const demand = yield* Demand
   const clock = yield* Clock.Clock
   const random = yield* Random.Random
@@ -246,6 +261,7 @@ const serve = Effect.fnUntraced(function* (state: State, outlives: () => boolean
         row: (key) => rows.get(key)
       }
     },
+    past: past(state, older),
     members: (family) => [...state.tables.keys()].filter((name) => name.startsWith(`${family}:`)),
     snapshot: (query) =>
       Effect.map(Effect.tap(snapshots.current(query), turns.take), (snapshot) =>

@@ -6,21 +6,35 @@
  */
 import { Clock, Context, Deferred, Effect, Exit, FiberMap, Layer, Metric, PubSub, Queue } from "effect"
 
-import { Catalog } from "./Catalog.ts"
-import { type Commit, familyOf, type Health } from "./Collection.ts"
+import type { Answered } from "./Answered.ts"
+import { Catalog, declares } from "./Catalog.ts"
+import { type Commit, familyOf, type Health, type Row } from "./Collection.ts"
 import { type Committed, type Consequence, Consequences, type Remark } from "./RateEngine/Consequences.ts"
+import { Repeats } from "./RateEngine/Repeats.ts"
+import { WriteRefused, Writer } from "./RateEngine/Writer.ts"
+import type { Draft, Write } from "./RateEngine/Writing.ts"
 import { Throttle } from "./RateEngine/Throttle.ts"
 import { steady } from "./Steady.ts"
 import { type PollFailed, type Reading, Upstream } from "./Upstream.ts"
+
+export { WriteRefused } from "./RateEngine/Writer.ts"
+export type { Write } from "./RateEngine/Writing.ts"
 
 /** Where commits go, and what they are compared with. */
 export interface Board extends Committed {
   /** Collections that have been committed to, in this run or before. */
   readonly names: () => Iterable<string>
   /** Returns when everybody may see it. */
-  readonly commit: (commit: Commit) => Effect.Effect<void>
+  readonly commit: (commit: Commit, answered?: Answered) => Effect.Effect<void>
+  /** Writes of the last day that may come again, the oldest first. */
+  readonly answered: () => Iterable<Answered>
   /** The upstream answered well and nothing changed: no commit, no revision. */
   readonly touch: (asOf: Commit["asOf"]) => void
+  /** Of the newest commit. */
+  readonly revision: () => number
+  readonly at: () => number
+  /** Whether a row of this key has left the live window. */
+  readonly wasEvicted: (collection: string, key: string) => Effect.Effect<boolean>
 }
 
 const setAside = Metric.counter("rows_set_aside_total", {
@@ -47,6 +61,31 @@ type Event =
   | { readonly _tag: "Released"; readonly source: string }
   /** Fields that a tolerance in time held back may leave. */
   | { readonly _tag: "Due"; readonly collection: string }
+  | {
+      readonly _tag: "Write"
+      readonly collection: string
+      readonly draft: Draft
+      readonly repeat: Repeat | undefined
+      /** `undefined`: the row has become another; nothing was written. */
+      readonly done: Deferred.Deferred<Wrote | undefined>
+    }
+  /** The oldest rows have been live for as long as they are retained. */
+  | { readonly _tag: "Aged"; readonly collection: string }
+
+/** What was written, and the revision from which on everybody sees it. */
+export interface Wrote {
+  readonly revision: number
+  readonly key: string
+  /** None where it was deleted. */
+  readonly row: Row | undefined
+  readonly isNew: boolean
+}
+
+/** By what a request is known that may come again, and what it asked for. */
+export type Repeat = Pick<Answered, "id" | "body">
+
+/** So often a write is made anew because its row has become another meanwhile. */
+const maxTries = 8
 
 /** A reading, everybody who waits for it or for one it replaced, and how the source has failed since. */
 interface Held {
@@ -55,19 +94,73 @@ interface Held {
   readonly since?: PollFailed
 }
 
+/** What clients and backends write. */
+export class Writes extends Context.Service<
+  Writes,
+  {
+    /** Writes one row of a written collection; waits until it is kept, and seen. */
+    readonly write: (write: Write, repeat?: Repeat) => Effect.Effect<Wrote, WriteRefused>
+  }
+>()("ratecast/RateEngine/Writes") {}
+
 export class RateEngine extends Context.Service<
   RateEngine,
-  {
+  Writes["Service"] & {
     /** Starts polling and turns readings into commits, one after the other, for as long as it runs. */
     readonly run: (board: Board) => Effect.Effect<never>
   }
 >()("ratecast/RateEngine") {
-  static readonly layer = Layer.effect(
-    RateEngine,
+  static readonly layer = Layer.effectContext(
     Effect.gen(function* () {
       const catalog = yield* Catalog
       const upstream = yield* Upstream
       const time = steady(yield* Clock.Clock)
+      const events = yield* Queue.bounded<Event>(1)
+      const writer = new Writer(catalog)
+      const begun = Deferred.makeUnsafe<{ readonly board: Board; readonly repeats: Repeats }>()
+      /** Writes under way that may come again. */
+      const running = new Map<string, Deferred.Deferred<Wrote, WriteRefused>>()
+
+      const write = Effect.fnUntraced(function* (
+        write: Write,
+        repeat?: Repeat
+      ): Effect.fn.Return<Wrote, WriteRefused> {
+        if (repeat === undefined) return yield* writeOnce(write, undefined)
+        const { repeats } = yield* Deferred.await(begun)
+        const found = repeats.find(repeat.id, yield* Clock.currentTimeMillis)
+        if (found !== undefined)
+          return yield* found.body === repeat.body ? Effect.succeed(wroteOf(found)) : another
+        const name = `${repeat.id} ${repeat.body}`
+        const same = running.get(name)
+        if (same !== undefined) return yield* Deferred.await(same)
+        for (const other of running.keys()) if (other.startsWith(`${repeat.id} `)) return yield* another
+        const done = Deferred.makeUnsafe<Wrote, WriteRefused>()
+        running.set(name, done)
+        return yield* writeOnce(write, repeat).pipe(
+          Effect.onExit((exit) => {
+            running.delete(name)
+            return Deferred.done(done, exit)
+          })
+        )
+      })
+
+      const writeOnce = Effect.fnUntraced(function* (
+        write: Write,
+        repeat: Repeat | undefined
+      ): Effect.fn.Return<Wrote, WriteRefused> {
+        const { board } = yield* Deferred.await(begun)
+        for (let tries = 0; tries < maxTries; tries++) {
+          const draft = yield* writer.draft(board, write)
+          const done = Deferred.makeUnsafe<Wrote | undefined>()
+          yield* Queue.offer(events, { _tag: "Write", collection: write.collection, draft, repeat, done })
+          const wrote = yield* Deferred.await(done)
+          if (wrote !== undefined) return wrote
+        }
+        return yield* new WriteRefused({
+          code: "conflict",
+          detail: "others write this row just now; try again"
+        })
+      })
 
       const run = Effect.fnUntraced(function* (board: Board) {
         const consequences = new Consequences(catalog)
@@ -78,15 +171,14 @@ export class RateEngine extends Context.Service<
           return throttles.get(source)
         }
         const timers = yield* FiberMap.make<string>()
-        const events = yield* Queue.bounded<Event>(1)
         const remarked = new Set<string>()
 
         const after = (key: string, ms: number, event: Event) =>
           FiberMap.run(timers, key, Effect.sleep(ms).pipe(Effect.andThen(Queue.offer(events, event))))
 
-        const carryOut = Effect.fnUntraced(function* ({ commit, remarks }: Consequence) {
+        const carryOut = Effect.fnUntraced(function* ({ commit, remarks }: Consequence, answered?: Answered) {
           if (commit.deltas.size === 0) board.touch(commit.asOf)
-          else yield* board.commit(commit)
+          else yield* board.commit(commit, answered)
           for (const [collection, { health }] of commit.deltas) {
             if (health !== undefined) yield* announce(collection, health)
           }
@@ -99,7 +191,7 @@ export class RateEngine extends Context.Service<
         const settle = ({ reading, since, waiting }: Held) =>
           Clock.currentTimeMillis.pipe(
             Effect.map((now) => consequences.ofReading(board, reading, now, since)),
-            Effect.tap(carryOut),
+            Effect.tap((consequence) => carryOut(consequence)),
             Effect.onExit((exit) => {
               const counts = Exit.isSuccess(exit) && exit.value.counts
               return Effect.forEach(waiting, (waiter) => Deferred.succeed(waiter, counts), { discard: true })
@@ -149,6 +241,41 @@ export class RateEngine extends Context.Service<
           }
         })
 
+        const repeats = new Repeats(board.answered())
+
+        const commitWrite = Effect.fnUntraced(function* (
+          collection: string,
+          draft: Draft,
+          repeat: Repeat | undefined
+        ) {
+          const now = yield* Clock.currentTimeMillis
+          const made = writer.delta(board, collection, draft, now)
+          if (made === undefined) return undefined
+          const { delta, key } = made
+          const consequence = consequences.ofWrite(board, collection, delta, now)
+          const wrote: Wrote = {
+            revision: board.revision() + (consequence.commit.deltas.size > 0 ? 1 : 0),
+            key,
+            row: draft.row === undefined ? undefined : (delta.put.get(key) ?? draft.row),
+            isNew: draft.before === undefined
+          }
+          const answered = repeat === undefined ? undefined : answeredOf(repeat, now, wrote)
+          yield* carryOut(consequence, answered)
+          if (answered !== undefined) repeats.add(answered)
+          yield* watchAge(collection)
+          return wrote
+        })
+
+        /** Wakes us when the oldest row has been live for as long as it may. */
+        const watchAge = Effect.fnUntraced(function* (collection: string) {
+          const age = declares(catalog, collection)?.collection.retain?.age
+          if (age === undefined) return
+          for (const [, at] of board.births(collection)) {
+            const wait = Math.max(0, at + age - (yield* Clock.currentTimeMillis))
+            return yield* after(`age ${collection}`, wait, { _tag: "Aged", collection })
+          }
+        })
+
         const handle = Effect.fnUntraced(function* (event: Event) {
           switch (event._tag) {
             case "Reading":
@@ -158,6 +285,15 @@ export class RateEngine extends Context.Service<
               if (released !== undefined) yield* settle(released)
               return
             }
+            case "Write":
+              return yield* commitWrite(event.collection, event.draft, event.repeat).pipe(
+                // Whoever waits is told, whatever becomes of it.
+                Effect.onExit((exit) => Deferred.done(event.done, exit)),
+                Effect.asVoid
+              )
+            case "Aged":
+              yield* carryOut(consequences.ofAge(board, event.collection, yield* Clock.currentTimeMillis))
+              return yield* watchAge(event.collection)
             case "Due":
               return yield* carryOut(
                 consequences.ofTime(board, event.collection, yield* Clock.currentTimeMillis)
@@ -172,6 +308,8 @@ export class RateEngine extends Context.Service<
           Effect.forkScoped
         )
         yield* upstream.start(board.names())
+        for (const name of board.names()) yield* watchAge(name)
+        yield* Deferred.succeed(begun, { board, repeats })
         return yield* Queue.take(events).pipe(
           Effect.flatMap(handle),
           // One reading that breaks something must not be the last that is read.
@@ -182,10 +320,30 @@ export class RateEngine extends Context.Service<
         )
       }, Effect.scoped)
 
-      return RateEngine.of({ run })
+      return Context.make(RateEngine, RateEngine.of({ run, write })).pipe(Context.add(Writes, { write }))
     })
   )
 }
+
+const another = Effect.fail(
+  new WriteRefused({ code: "conflict", detail: "this Idempotency-Key was used for something else" })
+)
+
+const answeredOf = (repeat: Repeat, at: number, { isNew, key, revision, row }: Wrote): Answered => ({
+  ...repeat,
+  at,
+  key,
+  revision,
+  row: row === undefined ? undefined : JSON.stringify(row),
+  isNew
+})
+
+const wroteOf = ({ isNew, key, revision, row }: Answered): Wrote => ({
+  revision,
+  key,
+  row: row === undefined ? undefined : (JSON.parse(row) as Row),
+  isNew
+})
 
 const announce = (collection: string, { error, state }: Health) =>
   (error === undefined

@@ -22,6 +22,7 @@ import { PrometheusMetrics } from "effect/observability"
 
 import { Siblings } from "./Http.ts"
 import type { Hub } from "./Hub.ts"
+import type { Writes } from "./RateEngine.ts"
 import { Settings } from "./Settings.ts"
 import { steady } from "./Steady.ts"
 import type { Orders } from "./Threads/Messages.ts"
@@ -177,6 +178,8 @@ const portOf = ({ host, port }: Settings["Service"]): Effect.Effect<number, Serv
   })
 
 export const Threads = {
-  layer: (options: Options): Layer.Layer<never, ServeError | ThreadFailed, Hub | Demand | Settings> =>
+  layer: (
+    options: Options
+  ): Layer.Layer<never, ServeError | ThreadFailed, Hub | Demand | Settings | Writes> =>
     Layer.effect(Siblings, make(options))
 }

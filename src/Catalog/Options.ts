@@ -3,7 +3,7 @@
  */
 import { Duration, Predicate, Schedule, Schema, SchemaAST, SchemaIssue } from "effect"
 
-import type { Derived, Polled, RowSchema, Source } from "../Config.ts"
+import type { Derived, Polled, RowSchema, Source, Written } from "../Config.ts"
 import { didYouMean } from "../Nearest.ts"
 import type { Problem } from "./Problems.ts"
 
@@ -19,6 +19,9 @@ const Function = Schema.declare(
     expected: "a function"
   }
 )
+export const madeTags = ["Polled", "Derived", "Written"] as const
+export const whatIsMade = "what polled({ … }), derived({ … }) or written({ … }) returns"
+
 /** Not a `Schema.Class`, which has fields too: its instances are no JSON. */
 const RowStruct = Schema.declare(
   (value): value is RowSchema =>
@@ -29,9 +32,8 @@ const MadeBySource = Schema.declare((value): value is Source => Predicate.isTagg
   expected: "what source({ … }) returns"
 })
 const MadeCollection = Schema.declare(
-  (value): value is Polled | Derived =>
-    Predicate.isTagged(value, "Polled") || Predicate.isTagged(value, "Derived"),
-  { expected: "what polled({ … }) or derived({ … }) returns" }
+  (value): value is Polled | Derived | Written => madeTags.some((tag) => Predicate.isTagged(value, tag)),
+  { expected: whatIsMade }
 )
 const Share = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
@@ -80,7 +82,9 @@ const shapes = {
   collection: {
     key: Schema.String,
     row: RowStruct,
-    fixed: Schema.optionalKey(Schema.Array(Schema.String)),
+    fixed: Schema.optionalKey(Schema.Array(Schema.String))
+  },
+  drifting: {
     tolerance: Schema.optionalKey(
       Schema.Record(
         Schema.String,
@@ -106,11 +110,23 @@ const shapes = {
     rows: Schema.optionalKey(Function),
     touches: Schema.optionalKey(Function),
     rowAt: Schema.optionalKey(Function)
+  },
+  written: {
+    retain: Schema.optionalKey(
+      Schema.Struct({ rows: Schema.optionalKey(Positive), age: Schema.optionalKey(DurationInput) })
+    ),
+    maxBytes: Schema.optionalKey(Positive),
+    durability: Schema.optionalKey(Schema.Literals(["process", "power"])),
+    edits: Schema.optionalKey(Schema.Boolean),
+    onWrite: Schema.optionalKey(Function)
   }
 }
 export const SourceShape = Schema.Struct(shapes.source)
-export const PolledShape = Schema.Struct({ ...shapes.collection, ...shapes.polled })
-export const DerivedShape = Schema.Struct({ ...shapes.collection, ...shapes.derived })
+export const madeShapes = {
+  Polled: Schema.Struct({ ...shapes.collection, ...shapes.drifting, ...shapes.polled }),
+  Derived: Schema.Struct({ ...shapes.collection, ...shapes.drifting, ...shapes.derived }),
+  Written: Schema.Struct({ ...shapes.collection, ...shapes.written })
+}
 
 /** Names a mistyped option may have meant, wherever in the options it stands. */
 const knownOptions = (shape: Schema.Struct<Schema.Struct.Fields>): ReadonlyArray<string> => [

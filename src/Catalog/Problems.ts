@@ -1,9 +1,9 @@
 /** What is wrong with a config: every mistake at once, each with its path and the nearest known name. */
 import { Duration, Effect, Predicate, Redacted, SchemaAST } from "effect"
 
-import type { Config, Derived, Polled, SourceOptions } from "../Config.ts"
+import type { Config, Derived, Polled, SourceOptions, Written } from "../Config.ts"
 import { didYouMean } from "../Nearest.ts"
-import { DerivedShape, PolledShape, shapeProblems, SourceShape } from "./Options.ts"
+import { madeShapes, madeTags, shapeProblems, SourceShape, whatIsMade } from "./Options.ts"
 
 /** `at` is a path into the config: `collections.pools.fixed[1]`. */
 export interface Problem {
@@ -64,12 +64,12 @@ const collectionProblems = (
   const problem = (path: string, message: string) => problems.push({ at: `${at}${path}`, message })
   if (!nameShape.test(name))
     problem("", "a name is a letter, then letters, digits, - and _, and a family ends in :{id}")
-  if (!Predicate.isTagged(made, "Polled") && !Predicate.isTagged(made, "Derived")) {
-    problem("", "expected what polled({ … }) or derived({ … }) returns")
+  if (!madeTags.some((tag) => Predicate.isTagged(made, tag))) {
+    problem("", `expected ${whatIsMade}`)
     return problems
   }
-  const { _tag, options } = made as unknown as Polled | Derived
-  const shape = shapeProblems(at, _tag === "Polled" ? PolledShape : DerivedShape, options)
+  const { _tag, options } = made as Polled | Derived | Written
+  const shape = shapeProblems(at, madeShapes[_tag], options)
   problems.push(...shape)
   /** What is not of its shape is not looked at any further; everything else is. */
   const isSound = (option: string) =>

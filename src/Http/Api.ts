@@ -124,7 +124,7 @@ class Look extends HttpApiGroup.make("look").add(
       collections: Schema.Array(
         Schema.Struct({
           name: Schema.String,
-          kind: Schema.Literals(["polled", "derived"]),
+          kind: Schema.Literals(["polled", "derived", "written"]),
           key: Schema.String,
           fixed: Schema.Json.annotate({ description: "JSON Schema of the fixed fields" }),
           live: Schema.Json.annotate({ description: "JSON Schema of the live fields" }),

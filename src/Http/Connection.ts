@@ -19,6 +19,7 @@ import { Outlet, type OutletEvents } from "./Outlet.ts"
 import type { Peer, PeerEvents } from "./Peer.ts"
 import { Problem, problemDetails } from "./Problem.ts"
 import { attempt, type Ground } from "./Road.ts"
+import { SocketWrites } from "./SocketWrites.ts"
 import { type Answer, type Subscriber, Subscription } from "./Subscription.ts"
 
 /** Protocol pings that are not answered; one more, and the connection is ended. */
@@ -59,6 +60,7 @@ export class Connection implements Subscriber, OutletEvents, PeerEvents {
   readonly outlet: Outlet
   private readonly peer: Peer
   private readonly subscription: Subscription
+  private writes: SocketWrites | undefined
   private readonly retry: number
   /** From the first time that something is to be answered. */
   private answers: Answers | undefined
@@ -129,6 +131,12 @@ export class Connection implements Subscriber, OutletEvents, PeerEvents {
         })
       )
     switch (message["type"]) {
+      case "write":
+        return this.writing().ask(message, (written) =>
+          written instanceof Problem
+            ? answer(written)
+            : this.say(JSON.stringify({ type: "ack", ref, ...written }))
+        )
       case "ping":
         return this.say('{"type":"pong"}')
       case "unsubscribe": {
@@ -146,7 +154,7 @@ export class Connection implements Subscriber, OutletEvents, PeerEvents {
       default:
         return this.refuse(
           badMessage(
-            `unknown "type" ${JSON.stringify(message["type"] ?? null).slice(0, 80)}; expected subscribe, unsubscribe or ping`
+            `unknown "type" ${JSON.stringify(message["type"] ?? null).slice(0, 80)}; expected subscribe, unsubscribe, write or ping`
           )
         )
     }
@@ -154,6 +162,11 @@ export class Connection implements Subscriber, OutletEvents, PeerEvents {
 
   private say(text: string): void {
     if (!this.ended) this.answering().say(text)
+  }
+
+  private writing(): SocketWrites {
+    const { fork, ground } = this.sockets
+    return (this.writes ??= new SocketWrites(ground, fork))
   }
 
   private answering(): Answers {

@@ -3,7 +3,7 @@ import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 
 const exposed = "ETag, Ratecast-Cursor, Retry-After, Preference-Applied"
 const allowedHeaders =
-  "Authorization, Content-Type, If-None-Match, Last-Event-ID, Prefer, Ratecast-Min-Revision"
+  "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Prefer, Ratecast-Min-Revision"
 
 /** Nothing where the request comes from no page, or from one that may not read. */
 export const corsHeaders = (
@@ -31,7 +31,7 @@ export const isPreflight = (request: HttpServerRequest.HttpServerRequest): boole
 export const preflightResponse = HttpServerResponse.empty({
   status: 204,
   headers: {
-    "access-control-allow-methods": "GET, HEAD, POST",
+    "access-control-allow-methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
     "access-control-allow-headers": allowedHeaders,
     "access-control-max-age": "600",
     vary: "Origin"

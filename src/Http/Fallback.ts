@@ -9,7 +9,7 @@ import type { Handler } from "./Guard.ts"
 import { Problem } from "./Problem.ts"
 
 export interface Route {
-  readonly method: "GET" | "POST"
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
   readonly path: `/${string}`
 }
 
@@ -34,7 +34,7 @@ export const fallback = Effect.fnUntraced(function* (
     const path = request.url.split("?")[0]!
     const allowed = routes.filter((route) => matches(route.path, path)).map(({ method }) => method)
     if (allowed.length > 0) {
-      const allow = allowed.includes("GET") ? "GET, HEAD" : allowed.join(", ")
+      const allow = allowed.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])).join(", ")
       return Effect.fail(
         new Problem({ code: "method_not_allowed", detail: `${path.slice(0, 200)} takes ${allow}`, allow })
       )

@@ -4,6 +4,7 @@ import type { HttpServerRequest } from "effect/http"
 
 import type { Catalog } from "../Catalog.ts"
 import { parseCursor, type Query, type Readers } from "../Hub.ts"
+import type { Writes } from "../RateEngine.ts"
 import type { Demand } from "../Upstream.ts"
 import { type Asked, askedInUrl } from "./Asked.ts"
 import type { Connections } from "./Connections.ts"
@@ -16,6 +17,7 @@ export interface Ground {
   readonly catalog: Catalog["Service"]
   readonly hub: Readers["Service"]
   readonly upstream: Demand["Service"]
+  readonly writes: Writes["Service"]
   /** Those that ping. */
   readonly connections: Connections
   readonly siblings: Siblings

@@ -1,11 +1,10 @@
 /** `GET /v1/rows/{collection}/{key}`, or `?key=` for keys that do not fit into a path: one row. */
-import { createHash } from "node:crypto"
-
 import { Effect } from "effect"
 import { HttpRouter, type HttpServerRequest, HttpServerResponse } from "effect/http"
 
 import { makeQuery } from "../Hub.ts"
 import { didYouMean } from "../Nearest.ts"
+import { tagOfText } from "../RowTag.ts"
 import { textResponse } from "./Json.ts"
 import { Problem } from "./Problem.ts"
 import { admission, arrival, attempt, caching, type Ground, minRevisionOf, searchOf } from "./Road.ts"
@@ -17,7 +16,7 @@ export const rows = (ground: Ground) =>
     const { catalog, hub, upstream } = ground
     const params = yield* HttpRouter.params
     const name = params["collection"] ?? ""
-    const key = yield* attempt(() => keyOf(searchOf(request), params["key"]))
+    const key = yield* attempt(() => rowKeyOf(request, params["key"]))
     const declared = yield* attempt(() => lookUp(catalog, name))
     if (name.includes("*"))
       return yield* new Problem({
@@ -35,8 +34,7 @@ export const rows = (ground: Ground) =>
       })
     }
     const text = JSON.stringify(row)
-    // Of its content: a revision can be given twice, after a server lost its last commits.
-    const etag = `"${createHash("sha1").update(text).digest("base64url")}"`
+    const etag = `"${tagOfText(text)}"`
     const headers = { ...caching, etag }
     const tags = tagsOf(request.headers["if-none-match"])
     if (tags.includes(etag.slice(1, -1)) || request.headers["if-none-match"]?.trim() === "*") {
@@ -52,8 +50,12 @@ export const rows = (ground: Ground) =>
 
 const invalid = (detail: string) => new Problem({ code: "invalid_query", detail })
 
-/** Throws a Problem. */
-const keyOf = (search: URLSearchParams, inPath: string | undefined): string => {
+/** The key of a row, in the path or as `?key=`. Throws a Problem. */
+export const rowKeyOf = (
+  request: HttpServerRequest.HttpServerRequest,
+  inPath: string | undefined
+): string => {
+  const search = searchOf(request)
   for (const name of search.keys()) {
     if (name !== "key" && !name.startsWith("_"))
       throw invalid(`unknown parameter "${name.slice(0, 80)}"${didYouMean(name, ["key"])}`)

@@ -11,7 +11,7 @@ import type { Kept as KeptHub } from "./Journal.ts"
 import { type Memory, State } from "./State.ts"
 import { type Kept, Table } from "./Table.ts"
 
-const format = 1
+const format = 2
 const rowsInPiece = 500
 const tipsInPiece = 8_192
 
@@ -43,12 +43,13 @@ export const describedOf = (collection: Collection): Described => ({
   ...collection,
   fixed: [...collection.fixed]
 })
-export const collectionOf = ({ fields, fixed, key, kind, name }: Declaration): Collection => ({
+export const collectionOf = ({ fields, fixed, key, kind, name, retain }: Declaration): Collection => ({
   name,
   kind,
   key,
   fields,
-  fixed: new Set(fixed)
+  fixed: new Set(fixed),
+  ...(retain === undefined ? {} : { retain })
 })
 
 /** What a collection is, by its name, or by that of its family for a member. */
@@ -81,7 +82,8 @@ type RowLine = readonly [
   gone: number,
   evicted: 0 | 1,
   /** One number where all fields have the same. */
-  fieldRevs: number | ReadonlyArray<number>
+  fieldRevs: number | ReadonlyArray<number>,
+  bornAt: number
 ]
 
 interface RowsPiece {
@@ -116,7 +118,7 @@ export function* checkpointOf(state: State): Generator<string> {
   }
 }
 
-const lineOf = ({ before, born, evicted, fieldRevs, gone, key, rev, row }: Kept): RowLine => [
+const lineOf = ({ before, born, bornAt, evicted, fieldRevs, gone, key, rev, row }: Kept): RowLine => [
   key,
   row,
   rev,
@@ -124,7 +126,8 @@ const lineOf = ({ before, born, evicted, fieldRevs, gone, key, rev, row }: Kept)
   before,
   gone,
   evicted ? 1 : 0,
-  fieldRevs.every((each) => each === fieldRevs[0]) ? (fieldRevs[0] ?? rev) : fieldRevs
+  fieldRevs.every((each) => each === fieldRevs[0]) ? (fieldRevs[0] ?? rev) : fieldRevs,
+  bornAt
 ]
 
 /** Reads a checkpoint piece by piece. Throws on what is none. */
@@ -158,9 +161,9 @@ export class Restoring {
       Object.assign(this.table, { asOf, health, healthRev, rev })
       state.tables.set(collection.name, this.table)
     } else {
-      for (const [key, row, rev, born, before, gone, evicted, revs] of parsed.rows) {
+      for (const [key, row, rev, born, before, gone, evicted, revs, bornAt] of parsed.rows) {
         const fieldRevs = typeof revs === "number" ? this.table!.collection.fields.map(() => revs) : revs
-        this.table!.restore({ key, row, rev, born, before, gone, evicted: evicted === 1, fieldRevs })
+        this.table!.restore({ key, row, rev, born, bornAt, before, gone, evicted: evicted === 1, fieldRevs })
       }
     }
   }

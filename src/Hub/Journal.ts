@@ -5,6 +5,7 @@
  */
 import { Context, Effect, Layer, Schema } from "effect"
 
+import type { Answered } from "../Answered.ts"
 import type { Declaration } from "./Checkpoint.ts"
 
 export type JournalTrouble =
@@ -45,6 +46,20 @@ export class JournalFailed extends Schema.TaggedError<JournalFailed>()("JournalF
 export interface Entry {
   readonly revision: number
   readonly text: string
+  /** What it has to survive before it is acknowledged: the death of this process, or a power cut as well. */
+  readonly durability?: "power"
+  /** Rows that left their live window with it, the oldest first. */
+  readonly history?: ReadonlyArray<Past>
+  /** What the write that it comes from was answered, in case that comes again. */
+  readonly answered?: Answered
+}
+
+/** A row that is history. */
+export interface Past {
+  readonly collection: string
+  readonly key: string
+  /** As it was last. */
+  readonly row: string
 }
 
 /** What a run begins with: `Checkpoint.ts` says what the pieces are. */
@@ -56,6 +71,14 @@ export interface Kept {
   readonly pieces: ReadonlyArray<string>
   /** The commits after the checkpoint, in order. */
   readonly entries: ReadonlyArray<Entry>
+  /** Of the last day, the oldest first. */
+  readonly answered?: ReadonlyArray<Answered>
+}
+
+export interface PastAsked {
+  readonly collection: string
+  readonly before: string | undefined
+  readonly limit: number
 }
 
 export class Journal extends Context.Service<
@@ -65,6 +88,11 @@ export class Journal extends Context.Service<
     readonly open: (fresh: Pick<Kept, "epoch" | "collections">) => Effect.Effect<Kept, JournalFailed>
     /** Returns when the commit survives the death of this process. */
     readonly append: (entry: Entry) => Effect.Effect<void, JournalFailed>
+    /**
+     * Rows that are history, the newest first: those that left before the one at `before`. `undefined` where no row of
+     * this key is history.
+     */
+    readonly past: (asked: PastAsked) => Effect.Effect<ReadonlyArray<Past> | undefined, JournalFailed>
     /** Puts this checkpoint in place of everything that is kept. */
     readonly replace: (kept: Pick<Kept, "collections" | "pieces">) => Effect.Effect<void, JournalFailed>
     /** Fails when it can be used no longer, though nothing is asked of it. */
@@ -81,6 +109,7 @@ export class Journal extends Context.Service<
   static readonly layerNone = Layer.succeed(Journal, {
     open: (fresh) => Effect.succeed({ ...fresh, pieces: [], entries: [] }),
     append: () => Effect.void,
+    past: ({ before }) => Effect.succeed(before === undefined ? [] : undefined),
     replace: () => Effect.void,
     lost: Effect.never,
     outlives: () => false,

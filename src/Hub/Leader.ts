@@ -1,11 +1,13 @@
 /** How commits are made: kept by the journal first, then seen by readers, here and wherever somebody follows. */
 import { Clock, Deferred, Effect, Metric } from "effect"
 
+import type { Answered } from "../Answered.ts"
 import { Catalog } from "../Catalog.ts"
 import type { Commit } from "../Collection.ts"
 import type { Board } from "../RateEngine.ts"
 import { checkpointOf } from "./Checkpoint.ts"
 import { commitPieces } from "./CommitText.ts"
+import { keeping } from "./History.ts"
 import { Journal, type JournalFailed } from "./Journal.ts"
 import type { Log, News } from "./Log.ts"
 import { declarationsOf } from "./Restart.ts"
@@ -22,10 +24,15 @@ const journalSeconds = Metric.histogram("journal_append_seconds", {
 const writtenAtOnce = 256 * 1024
 
 /** `publish` lets readers see a commit; its bytes as they are stored, or the tip that they lead to. */
-export const leader = Effect.fnUntraced(function* (
-  state: State,
-  publish: (made: Commit, bytes: string | number) => void
-) {
+export const leader = Effect.fnUntraced(function* (options: {
+  readonly state: State
+  /** What was answered in runs before. */
+  readonly answered: ReadonlyArray<Answered>
+  /** Rows that are history, by the journal. */
+  readonly older: Log["Service"]["past"]
+  readonly publish: (made: Commit, bytes: string | number) => void
+}) {
+  const { answered, older, publish, state } = options
   const catalog = yield* Catalog
   const journal = yield* Journal
   const clock = yield* Clock.Clock
@@ -56,10 +63,16 @@ export const leader = Effect.fnUntraced(function* (
     return { text: pieces.join(""), tip: tip() }
   })
 
-  const keep = (made: Commit) =>
+  const keep = (made: Commit, answered?: Answered) =>
     Effect.flatMap(written(made), ({ text, tip }) => {
       const began = clock.monotonicTimeNanosUnsafe()
-      return Effect.map(journal.append({ revision: state.revision + 1, text }), () => {
+      const entry = {
+        revision: state.revision + 1,
+        text,
+        ...keeping(catalog, state, made),
+        ...(answered === undefined ? {} : { answered })
+      }
+      return Effect.map(journal.append(entry), () => {
         journalSeconds.updateUnsafe(Number(clock.monotonicTimeNanosUnsafe() - began) / 1e9, context)
         publish(made, tip)
         commits.updateUnsafe(1, context)
@@ -69,8 +82,8 @@ export const leader = Effect.fnUntraced(function* (
     })
 
   // Interrupted between the two, the journal would be ahead of us and refuse the next commit.
-  const commit = (made: Commit) =>
-    keep(made).pipe(
+  const commit = (made: Commit, answered?: Answered) =>
+    keep(made, answered).pipe(
       Effect.uninterruptible,
       Effect.catch((failure) => Effect.andThen(Deferred.fail(failed, failure), Effect.never))
     )
@@ -81,6 +94,14 @@ export const leader = Effect.fnUntraced(function* (
     health: (name) => state.health(name),
     asOf: (name) => state.asOf(name),
     commit,
+    answered: () => answered,
+    revision: () => state.revision,
+    at: () => state.at,
+    births: (name) => state.births(name),
+    wasEvicted: (name, key) =>
+      state.wasEvicted(name, key)
+        ? Effect.succeed(true)
+        : Effect.map(older({ collection: name, before: key, limit: 0 }), (found) => found !== undefined),
     touch: (asOf) => {
       state.touch(asOf)
       tell({ _tag: "Touch", asOf })
@@ -101,6 +122,7 @@ export const leader = Effect.fnUntraced(function* (
         }),
         ({ hear }) => Effect.sync(() => followers.delete(hear))
       ).pipe(Effect.map(({ follower }) => follower)),
+    past: older,
     outlives: journal.outlives
   }
 

@@ -6,6 +6,7 @@ import { createHash } from "node:crypto"
 
 import { Effect, Schema } from "effect"
 
+import type { Answered } from "../Answered.ts"
 import { type Catalog, type Declared, declares } from "../Catalog.ts"
 import { type Collection, type Commit, type Delta, field, type Row } from "../Collection.ts"
 import { checkpointOf, type Declaration, describedOf, describer, replayed } from "./Checkpoint.ts"
@@ -17,6 +18,8 @@ export interface Restarted {
   readonly state: State
   /** To be made before anybody reads; `undefined` where nothing was kept. */
   readonly first: Commit | undefined
+  /** Writes of the last day that may come again. */
+  readonly answered: ReadonlyArray<Answered>
 }
 
 /** `at`: ms since 1970. `epoch`: for a journal that is empty. */
@@ -52,14 +55,16 @@ export const restart = Effect.fnUntraced(function* (options: {
     const rows = [...state.tables.values()].reduce((sum, { size }) => sum + size, 0)
     yield* Effect.logInfo(`goes on at revision ${state.revision}, with ${rows} rows`)
   }
-  return { state, first: state.revision === 0 ? undefined : { at, deltas: stale(state), asOf: new Map() } }
+  const first =
+    state.revision === 0 ? undefined : { at, deltas: stale(state, catalog), asOf: new Map<string, number>() }
+  return { state, first, answered: kept.answered ?? [] }
 })
 
-/** Nobody knows whether what was live then is so now. */
-const stale = (state: State): ReadonlyMap<string, Delta> =>
+/** Nobody knows whether what was live then is so now; what needs no upstream still is. */
+const stale = (state: State, catalog: Catalog["Service"]): ReadonlyMap<string, Delta> =>
   new Map(
     [...state.tables]
-      .filter(([, { health }]) => health.state === "live")
+      .filter(([name, { health }]) => health.state === "live" && declares(catalog, name)!.sources.length > 0)
       .map(([name]) => [
         name,
         { put: new Map(), set: new Map(), remove: [], evict: [], health: { state: "stale" } }

@@ -4,7 +4,7 @@
  *
  * Plain mutable data with one writer, `apply`; everything else reads.
  */
-import { type Collection, type Commit, familyOf, type Health, type Rows } from "../Collection.ts"
+import { type Collection, type Commit, familyOf, firstHealth, type Health, type Rows } from "../Collection.ts"
 import { formatCursor, parseCursor } from "./Cursor.ts"
 import type { Query } from "./Query.ts"
 import { Table } from "./Table.ts"
@@ -70,7 +70,7 @@ export class State {
         table = this.empty(this.describe(name))
         this.tables.set(name, table)
       }
-      table.apply(delta, this.revision)
+      table.apply(delta, this.revision, commit.at)
       // A member goes in two steps: its rows are evicted by a commit, later the empty collection is forgotten.
       this.idle.delete(name)
       if (isIdle(name, table)) this.idle.add(name)
@@ -138,7 +138,17 @@ export class State {
   }
 
   health(name: string): Health {
-    return this.tables.get(name)?.health ?? { state: "loading" }
+    return this.tables.get(name)?.health ?? firstHealth(this.describe(name))
+  }
+
+  /** Keys in order of birth, and when each row was born, ms since 1970. */
+  *births(name: string): Generator<readonly [key: string, at: number]> {
+    for (const { bornAt, key } of this.tables.get(name)?.live.values() ?? []) yield [key, bornAt]
+  }
+
+  /** Whether a row of this key left the live window, as far as is remembered. */
+  wasEvicted(name: string, key: string): boolean {
+    return this.tables.get(name)?.dead.get(key)?.evicted === true
   }
 
   asOf(name: string): number {
@@ -166,5 +176,8 @@ export class State {
 }
 
 /** A member of a family that nobody reads and that has no rows; one that fails is polled, so somebody does. */
-const isIdle = (name: string, { health, size }: Table): boolean =>
-  familyOf(name) !== undefined && size === 0 && health.state === "loading" && health.error === undefined
+const isIdle = (name: string, { collection, health, size }: Table): boolean =>
+  familyOf(name) !== undefined &&
+  size === 0 &&
+  health.state === firstHealth(collection).state &&
+  health.error === undefined

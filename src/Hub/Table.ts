@@ -5,7 +5,7 @@
  * that list: a walk costs what changed, not what exists. Plain mutable data, because this is the hot loop; the only
  * writer is `State.apply`.
  */
-import { type Collection, type Delta, type Health, type Row, type Rows } from "../Collection.ts"
+import { type Collection, type Delta, firstHealth, type Health, type Row, type Rows } from "../Collection.ts"
 
 export interface Entry {
   readonly key: string
@@ -14,6 +14,8 @@ export interface Entry {
   /** Last change, death included. */
   rev: number
   born: number
+  /** When it was born, ms since 1970. */
+  bornAt: number
   /** The death before this birth, 0 if there was none or it is forgotten. */
   before: number
   /** Its death, 0 while it lives. */
@@ -36,7 +38,7 @@ export class Table implements Rows {
   newest: Entry | undefined
   /** The highest revision of a forgotten tombstone: a cursor below it cannot be told what left. */
   floor: number
-  health: Health = { state: "loading" }
+  health: Health
   healthRev = 0
   /** ms since 1970, 0 before the first good poll */
   asOf = 0
@@ -53,6 +55,7 @@ export class Table implements Rows {
   constructor(collection: Collection, floor: number, minTombstones: number) {
     this.collection = collection
     this.floor = floor
+    this.health = firstHealth(collection)
     this.minTombstones = minTombstones
     this.columns = new Map(collection.fields.map((name, column) => [name, column]))
     this.revisions = new Float64Array(collection.fields.length * 16)
@@ -80,11 +83,11 @@ export class Table implements Rows {
   }
 
   /** Total: several writers may race in one log, so an edit of an absent row or a death of none does nothing. */
-  apply(delta: Delta, revision: number): void {
+  apply(delta: Delta, revision: number, at: number): void {
     this.rev = revision
     for (const key of delta.remove) this.kill(key, revision, false)
     for (const key of delta.evict) this.kill(key, revision, true)
-    for (const [key, row] of delta.put) this.put(key, row, revision)
+    for (const [key, row] of delta.put) this.put(key, row, revision, at)
     for (const [key, { fields, row }] of delta.set) this.edit(key, row, fields, revision)
     if (delta.health !== undefined) {
       this.health = delta.health
@@ -113,7 +116,7 @@ export class Table implements Rows {
     for (const entry of entries) this.append(entry)
   }
 
-  private put(key: string, row: Row, revision: number): void {
+  private put(key: string, row: Row, revision: number, at: number): void {
     const living = this.live.get(key)
     const tomb = living ?? this.dead.get(key)
     if (tomb !== undefined) this.unlink(tomb)
@@ -123,6 +126,7 @@ export class Table implements Rows {
       row,
       rev: revision,
       born: revision,
+      bornAt: at,
       // A row put over a living one ends the life before it in the same instant.
       before: living !== undefined ? revision : (tomb?.gone ?? 0),
       gone: 0,

@@ -7,6 +7,7 @@ import { Catalog } from "../Catalog.ts"
 import { loadCatalog } from "../Catalog/Load.ts"
 import { Http, Siblings } from "../Http.ts"
 import { Log, Readers } from "../Hub.ts"
+import { Writes } from "../RateEngine.ts"
 import { Settings } from "../Settings.ts"
 import { type Orders, type Serving, serving } from "../Threads.ts"
 import { Demand } from "../Upstream.ts"
@@ -21,7 +22,7 @@ const layerSettings = Layer.effect(
   Effect.map(Settings, (settings) => ({ ...settings, port, logFormat: Option.some(logFormat) }))
 ).pipe(Layer.provide(Settings.layer))
 
-const layerOf = ({ demand, held, listens, log, siblings }: Serving) =>
+const layerOf = ({ demand, held, listens, log, siblings, writes }: Serving) =>
   Layer.effectDiscard(listens).pipe(
     Layer.provide(Http.layerReaders),
     // Only then: who connected before would wait, or find nothing.
@@ -29,6 +30,7 @@ const layerOf = ({ demand, held, listens, log, siblings }: Serving) =>
     Layer.provide(Readers.layerFollower),
     Layer.provide(Layer.succeed(Siblings, siblings)),
     Layer.provide(Layer.succeed(Demand, demand)),
+    Layer.provide(Layer.succeed(Writes, writes)),
     Layer.provide(Layer.succeed(Log, log)),
     Layer.provide(Layer.effect(Catalog, loadCatalog(config)))
   )

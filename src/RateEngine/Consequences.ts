@@ -24,6 +24,8 @@ export interface Committed {
   readonly health: (collection: string) => Health
   /** When the upstream last answered well, ms since 1970; 0 for never. */
   readonly asOf: (collection: string) => number
+  /** Rows in order of birth, and when each was born, ms since 1970. */
+  readonly births: (collection: string) => Iterable<readonly [key: string, at: number]>
 }
 
 /** What somebody should hear of, though it changes nothing: mistakes of the upstream and of the config. */
@@ -83,6 +85,23 @@ export class Consequences {
       keep(deltas, name, delta, before, failed === undefined ? good : failing(before, failed))
     }
     return { ...this.withDerived(committed, now, deltas, asOf, remarks), counts }
+  }
+
+  /** What a write makes of a written collection. */
+  ofWrite(committed: Committed, collection: string, delta: Delta, now: number): Consequence {
+    const deltas = new Map(touchesRows(delta) ? [[collection, delta]] : [])
+    return this.withDerived(committed, now, deltas, new Map(), [])
+  }
+
+  /** Rows that have been live for as long as their collection retains them. */
+  ofAge(committed: Committed, collection: string, now: number): Consequence {
+    const age = declares(this.catalog, collection)!.collection.retain?.age ?? Infinity
+    const evict: Array<string> = []
+    for (const [key, at] of committed.births(collection)) {
+      if (at + age > now) break
+      evict.push(key)
+    }
+    return this.ofWrite(committed, collection, { ...emptyDelta, evict }, now)
   }
 
   /** Fields that a tolerance in time held back, whose time is over. */

@@ -1,7 +1,8 @@
 /** What the main thread and one that serves readers tell and ask each other. */
 import type { LogLevel, Metric } from "effect"
 
-import type { Kept, News } from "../Hub.ts"
+import type { Kept, News, Past, PastAsked } from "../Hub.ts"
+import type { Repeat, Write, WriteRefused, Wrote } from "../RateEngine.ts"
 import type { Refreshed } from "../Upstream.ts"
 
 /** What a thread begins with. */
@@ -40,6 +41,9 @@ export type ToMain =
   /** Cannot go on, for a reason that is no defect. */
   | { readonly _tag: "Stops"; readonly message: string }
 
+/** A refusal as it can be sent. */
+export type RefusedWrite = Pick<WriteRefused, "code" | "detail">
+
 interface Asks<About, Answer> {
   readonly about: About
   readonly answer: Answer
@@ -48,6 +52,8 @@ interface Asks<About, Answer> {
 export type ThreadAsks = {
   readonly full: Asks<ReadonlyArray<string>, string | undefined>
   readonly refresh: Asks<string, Refreshed>
+  readonly write: Asks<readonly [Write, Repeat | undefined], Wrote | RefusedWrite>
+  readonly past: Asks<PastAsked, ReadonlyArray<Past> | undefined>
   readonly ping: Asks<string, boolean>
   readonly metrics: Asks<undefined, string>
 }

@@ -6,6 +6,7 @@ import { Deferred, Effect, FiberSet, Metric, type Scope } from "effect"
 import { familyOf } from "../Collection.ts"
 import type { Siblings } from "../Http.ts"
 import type { Log, News } from "../Hub.ts"
+import { WriteRefused, type Writes } from "../RateEngine.ts"
 import type { Demand } from "../Upstream.ts"
 import { Line } from "./Line.ts"
 import type { MainAsks, ThreadAsks, ToMain, ToThread } from "./Messages.ts"
@@ -15,6 +16,7 @@ type ThreadLine = Line<ToMain, ToThread, ThreadAsks, MainAsks>
 export interface Serving {
   readonly log: Log["Service"]
   readonly demand: Demand["Service"]
+  readonly writes: Writes["Service"]
   readonly siblings: Siblings
   /** The state is here: returns when readers may be let in. */
   readonly held: Effect.Effect<void>
@@ -75,9 +77,16 @@ export const serving = Effect.fnUntraced(function* (
           }
           line.tell({ _tag: "Follow" })
         }),
+      past: (asked) => Effect.orDie(line.ask("past", asked)),
       outlives: () => outlives
     },
     demand: demandBy(line),
+    writes: {
+      write: (write, repeat) =>
+        Effect.flatMap(Effect.orDie(line.ask("write", [write, repeat])), (answer) =>
+          "code" in answer ? Effect.fail(new WriteRefused(answer)) : Effect.succeed(answer)
+        )
+    },
     siblings: {
       prefix: `${thread}.`,
       answer: (own) => {

@@ -6,6 +6,7 @@ import { Worker } from "node:worker_threads"
 import { Clock, Data, Deferred, Effect, FiberSet, Scope } from "effect"
 
 import { Hub } from "../Hub.ts"
+import { Writes } from "../RateEngine.ts"
 import { steady } from "../Steady.ts"
 import { Demand } from "../Upstream.ts"
 import { type Answers, Line } from "./Line.ts"
@@ -34,13 +35,14 @@ export const runThread = Effect.fnUntraced(function* (options: {
   /** Its module. */
   readonly entry: URL
   readonly orders: Orders
-  readonly answers: Omit<Answers<ThreadAsks>, "full" | "refresh">
+  readonly answers: Omit<Answers<ThreadAsks>, "full" | "past" | "refresh" | "write">
   /** It has the state; returns when it may let readers in. */
   readonly held: Effect.Effect<void>
   readonly listens: (line: MainLine) => void
-}): Effect.fn.Return<never, Ended, Hub | Demand | Scope.Scope> {
+}): Effect.fn.Return<never, Ended, Hub | Demand | Writes | Scope.Scope> {
   const { log } = yield* Hub
   const demand = yield* Demand
+  const writes = yield* Writes
   const clock = steady(yield* Clock.Clock)
   const scope = yield* Effect.scope
   const fork = yield* FiberSet.makeRuntime<never>()
@@ -107,7 +109,12 @@ export const runThread = Effect.fnUntraced(function* (options: {
         answers: {
           ...answers,
           full: (collections) => wants.full(collections, clock.currentTimeMillisUnsafe()),
-          refresh: demand.refresh
+          refresh: demand.refresh,
+          past: log.past,
+          write: ([write, repeat]) =>
+            writes
+              .write(write, repeat)
+              .pipe(Effect.catch(({ code, detail }) => Effect.succeed({ code, detail })))
         }
       })
       worker.on("message", line.receive)

@@ -36,6 +36,8 @@ const newFile = () => join(folder, `${files++}`, "ratecast.sqlite")
 const fresh = { epoch: "first", collections: collections.map(describedOf) }
 const entry = (revision: number, text = `{"at":${revision},"collections":{}}`) => ({ revision, text })
 
+const past = (key: string, row = `{"id":${JSON.stringify(key)}}`) => ({ collection: "chat", key, row })
+
 /** One run of a process: opens, does something, and ends. */
 type Run = <A>(
   use: (journal: Journal["Service"], kept: Kept) => Effect.Effect<A, JournalFailed>
@@ -58,7 +60,7 @@ for (const [name, make] of backends) {
   describe(`a journal in ${name}`, () => {
     it("is empty at first, under the epoch it is given", async () => {
       const kept = await runOf(make(), "first")((_, kept) => Effect.succeed(kept))
-      assert.deepStrictEqual(kept, { ...fresh, pieces: [], entries: [] })
+      assert.deepStrictEqual(kept, { ...fresh, pieces: [], entries: [], answered: [] })
     })
 
     it("keeps what it acknowledged, in order, and its epoch", async () => {
@@ -66,7 +68,12 @@ for (const [name, make] of backends) {
       await run((journal) => Effect.forEach([entry(1), entry(2)], journal.append))
       await run((journal) => journal.append(entry(3)))
       const kept = await run((_, kept) => Effect.succeed(kept))
-      assert.deepStrictEqual(kept, { ...fresh, pieces: [], entries: [entry(1), entry(2), entry(3)] })
+      assert.deepStrictEqual(kept, {
+        ...fresh,
+        pieces: [],
+        entries: [entry(1), entry(2), entry(3)],
+        answered: []
+      })
     })
 
     it("keeps any text: lone surrogates as JSON writes them, NUL, line ends, 1 MB", async () => {
@@ -93,8 +100,37 @@ for (const [name, make] of backends) {
         epoch: "other",
         collections: [],
         pieces: ["a", "b", "c"],
-        entries: [entry(3)]
+        entries: [entry(3)],
+        answered: []
       })
+    })
+
+    it("keeps rows that are history, and gives them page by page, the newest first", async () => {
+      const run = runOf(make())
+      const odd = ["\ud800", "\ud801", "a\0b", "__proto__"].map((key) => past(key))
+      const others = [{ collection: "support:1", key: "a", row: "1" }]
+      await run((journal) =>
+        Effect.forEach(
+          [
+            { ...entry(1), history: [past("a"), past("b")] },
+            { ...entry(2), history: others, durability: "power" as const },
+            { ...entry(3), history: [past("c"), ...odd] }
+          ],
+          journal.append
+        )
+      )
+      const all = [past("a"), past("b"), past("c"), ...odd].toReversed()
+      const asked = (collection: string, before?: string, limit = 100) =>
+        run((journal) => journal.past({ collection, before, limit }))
+      assert.deepStrictEqual(await asked("chat"), all)
+      assert.deepStrictEqual(await asked("chat", undefined, 3), all.slice(0, 3))
+      assert.deepStrictEqual(await asked("chat", "\ud800"), all.slice(4))
+      assert.deepStrictEqual(await asked("chat", "a"), [])
+      assert.deepStrictEqual(await asked("support:1"), others)
+      assert.isUndefined(await asked("chat", "nobody"))
+      assert.isUndefined(await asked("support:1", "b"))
+      const { entries } = await run((_, kept) => Effect.succeed(kept))
+      assert.deepStrictEqual(entries, [entry(1), entry(2), entry(3)])
     })
 
     it("many appends at once are all kept, in the order they were asked for", async () => {
@@ -339,6 +375,7 @@ const failing = (after: number) => {
       ++appended > after
         ? Effect.fail(new JournalFailed({ file: "f", trouble: "full", detail: "no space" }))
         : Effect.void,
+    past: () => Effect.succeed(undefined),
     replace: () => Effect.void,
     lost: Effect.never,
     outlives: () => true,

@@ -66,6 +66,7 @@ export class FaultyDisk {
           this.onAppend(entry)
           yield* Effect.sleep(this.dice.int(20))
         }),
+      past: () => Effect.succeed(undefined),
       replace: ({ collections, pieces }) =>
         Effect.sync(() => {
           this.kept = { epoch: this.kept!.epoch, collections, pieces, entries: [] }

@@ -17,6 +17,7 @@ describe("it does not happen that", () => {
         ++appended > 10
           ? Effect.fail(new JournalFailed({ file: "f", trouble: "full", detail: "" }))
           : Effect.void,
+      past: () => Effect.succeed(undefined),
       replace: () => Effect.void,
       lost: Effect.never,
       outlives: () => true,

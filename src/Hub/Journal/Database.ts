@@ -9,14 +9,15 @@ import { dirname } from "node:path"
 import { DatabaseSync, type StatementSync } from "node:sqlite"
 import { crc32 } from "node:zlib"
 
+import { type Answered, answeredFor, mostAnswered } from "../../Answered.ts"
 import { checkpointOf, type Declaration, replay } from "../Checkpoint.ts"
-import type { Entry, Kept } from "../Journal.ts"
+import type { Entry, Kept, Past, PastAsked } from "../Journal.ts"
 import { defaultMemory, type Memory } from "../State.ts"
 import { DatabaseMistake, mistakeOf, openMistakeOf } from "./Mistake.ts"
 
 /** "RTCS", so that nobody takes the file for another, nor we another's for ours. */
 const applicationId = 0x52544353
-const layout = 2
+const layout = 3
 /** A log of fewer characters than this is not worth a checkpoint. */
 const shortLog = 4 * 1024 * 1024
 
@@ -32,6 +33,7 @@ export class Database {
   private readonly file: string
   private readonly inode: number
   private readonly insert: StatementSync
+  private readonly insertPast: StatementSync
   private readonly memory: Memory
   private readonly epoch: string
   private collections: ReadonlyArray<Declaration>
@@ -75,6 +77,9 @@ export class Database {
       this.discard()
       this.inode = statSync(file).ino
       this.insert = this.db.prepare("INSERT INTO log (revision, text) VALUES (?, ?)")
+      this.insertPast = this.db.prepare(
+        "INSERT OR REPLACE INTO history (collection, key, row) VALUES (?, ?, ?)"
+      )
       this.logLength = this.sum("log")
       this.checkpointLength = this.sum("checkpoint")
     } catch (error) {
@@ -110,6 +115,13 @@ export class Database {
         generation INTEGER NOT NULL, part INTEGER NOT NULL, crc INTEGER NOT NULL, text TEXT NOT NULL,
         PRIMARY KEY (generation, part)
       ) STRICT, WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS history (
+        id INTEGER PRIMARY KEY, collection TEXT NOT NULL, key TEXT NOT NULL, row TEXT NOT NULL,
+        UNIQUE (collection, key)
+      ) STRICT;
+      CREATE TABLE IF NOT EXISTS answered (id TEXT PRIMARY KEY, at INTEGER NOT NULL, text TEXT NOT NULL) STRICT;
+      CREATE INDEX IF NOT EXISTS answered_by_age ON answered (at);
+      CREATE INDEX IF NOT EXISTS history_by_age ON history (collection, id);
     `)
     this.db
       .prepare("INSERT INTO hub SELECT ?, ?, 0 WHERE NOT EXISTS (SELECT 1 FROM hub)")
@@ -157,7 +169,8 @@ export class Database {
         .all() as unknown as ReadonlyArray<Entry>
       this.newest = entries.at(-1)?.revision ?? this.newest
       const { collections, epoch } = this
-      return { epoch, collections, pieces: pieces.map(({ text }) => text), entries }
+      const answered = this.answered()
+      return { epoch, collections, pieces: pieces.map(({ text }) => text), entries, answered }
     } catch (error) {
       throw mistakeOf(error)
     }
@@ -177,15 +190,60 @@ export class Database {
 
   /** All of them in one transaction. Throws a `DatabaseMistake`, and then none of them is kept. */
   append(entries: ReadonlyArray<Entry>): void {
+    const outlivesPower = entries.some(({ durability }) => durability === "power")
     try {
+      // With FULL the log is on the disk itself when the transaction is over.
+      if (outlivesPower) this.db.exec("PRAGMA synchronous = FULL")
       this.transact(() => {
-        for (const { revision, text } of entries) this.insert.run(revision, text)
+        for (const { answered, history = [], revision, text } of entries) {
+          this.insert.run(revision, text)
+          if (answered !== undefined) this.answer(answered)
+          for (const { collection, key, row } of history)
+            this.insertPast.run(JSON.stringify(collection), JSON.stringify(key), row)
+        }
       })
     } catch (error) {
       throw mistakeOf(error)
+    } finally {
+      if (outlivesPower) this.db.exec("PRAGMA synchronous = NORMAL")
     }
     this.newest = entries.at(-1)!.revision
     for (const { text } of entries) this.logLength += text.length
+  }
+
+  private answer(answered: Answered): void {
+    this.db.prepare("DELETE FROM answered WHERE at < ?").run(answered.at - answeredFor)
+    this.db
+      .prepare("INSERT OR REPLACE INTO answered (id, at, text) VALUES (?, ?, ?)")
+      .run(answered.id, answered.at, JSON.stringify(answered))
+  }
+
+  private answered(): ReadonlyArray<Answered> {
+    const newest = this.db.prepare("SELECT text FROM answered ORDER BY at DESC LIMIT ?").all(mostAnswered)
+    return newest.map(({ text }) => JSON.parse(text as string) as Answered).toReversed()
+  }
+
+  /** Throws a `DatabaseMistake`. */
+  past({ before, collection, limit }: PastAsked): ReadonlyArray<Past> | undefined {
+    try {
+      const name = JSON.stringify(collection)
+      const end =
+        before === undefined
+          ? { id: Number.MAX_SAFE_INTEGER }
+          : this.db
+              .prepare("SELECT id FROM history WHERE collection = ? AND key = ?")
+              .get(name, JSON.stringify(before))
+      if (end === undefined) return undefined
+      const rows = this.db
+        .prepare("SELECT key, row FROM history WHERE collection = ? AND id < ? ORDER BY id DESC LIMIT ?")
+        .all(name, end["id"]!, limit) as unknown as ReadonlyArray<{
+        readonly key: string
+        readonly row: string
+      }>
+      return rows.map(({ key, row }) => ({ collection, key: JSON.parse(key) as string, row }))
+    } catch (error) {
+      throw mistakeOf(error)
+    }
   }
 
   /** Puts a checkpoint in place of everything. Throws a `DatabaseMistake`. */

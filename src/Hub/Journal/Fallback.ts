@@ -1,11 +1,13 @@
 /** A journal that the daemon can do without: when it fails, what is committed from then on lives in memory only. */
 import { Effect, Layer, Metric } from "effect"
 
-import { Journal, type JournalFailed } from "../Journal.ts"
+import { Journal, type JournalFailed, type PastAsked } from "../Journal.ts"
 
 const inMemory = Metric.gauge("journal_failed", {
   description: "1 where the journal cannot be used and commits live in memory only"
 })
+
+const none = ({ before }: PastAsked) => Effect.succeed(before === undefined ? [] : undefined)
 
 export const layerFallback = Layer.effect(
   Journal,
@@ -29,6 +31,10 @@ export const layerFallback = Layer.effect(
           ),
       append: (entry) =>
         Effect.suspend(() => (failed ? Effect.void : journal.append(entry))).pipe(Effect.catch(abandon)),
+      past: (asked) =>
+        Effect.suspend(() => (failed ? none(asked) : journal.past(asked))).pipe(
+          Effect.catch((failure) => Effect.andThen(abandon(failure), none(asked)))
+        ),
       replace: (kept) =>
         Effect.suspend(() => (failed ? Effect.void : journal.replace(kept))).pipe(Effect.catch(abandon)),
       lost: Effect.never,

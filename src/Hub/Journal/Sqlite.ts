@@ -3,7 +3,7 @@ import { Worker } from "node:worker_threads"
 
 import { Deferred, Effect, Layer } from "effect"
 
-import { Journal, JournalFailed, type Kept } from "../Journal.ts"
+import { Journal, JournalFailed, type Kept, type Past } from "../Journal.ts"
 import { HubMemory } from "../Memory.ts"
 import type { Answer, Numbered, Request } from "./Thread.ts"
 
@@ -43,7 +43,7 @@ export const layerSqlite = (file: string) =>
       worker.on("error", (error) => die(String(error)))
       worker.on("exit", () => die("its thread has ended"))
 
-      const ask = (request: Request): Effect.Effect<Kept | undefined, JournalFailed> =>
+      const ask = (request: Request): Effect.Effect<Answer["value"], JournalFailed> =>
         Effect.callback<Answer>((resume) => {
           const id = ids++
           if (dead !== undefined) return resume(Effect.succeed({ id, mistake: failed(dead) }))
@@ -69,8 +69,10 @@ export const layerSqlite = (file: string) =>
         )
       )
       return Journal.of({
-        open: (fresh) => Effect.map(ask({ op: "open", ...fresh }), (kept) => kept!),
+        open: (fresh) => Effect.map(ask({ op: "open", ...fresh }), (kept) => kept as Kept),
         append: (entry) => Effect.asVoid(ask({ op: "append", entry })),
+        past: (asked) =>
+          Effect.map(ask({ op: "past", ...asked }), (rows) => rows as ReadonlyArray<Past> | undefined),
         replace: (kept) => Effect.asVoid(ask({ op: "replace", ...kept })),
         lost: Deferred.await(lost),
         outlives: () => true,

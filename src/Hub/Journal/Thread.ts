@@ -4,7 +4,7 @@
  */
 import { parentPort, workerData } from "node:worker_threads"
 
-import type { Entry, Kept } from "../Journal.ts"
+import type { Entry, Kept, Past, PastAsked } from "../Journal.ts"
 import { Database } from "./Database.ts"
 import type { Memory } from "../State.ts"
 import { type DatabaseMistake, mistakeOf } from "./Mistake.ts"
@@ -13,6 +13,7 @@ export type Request =
   | ({ readonly op: "open" } & Pick<Kept, "epoch" | "collections">)
   | { readonly op: "append"; readonly entry: Entry }
   | ({ readonly op: "replace" } & Pick<Kept, "collections" | "pieces">)
+  | ({ readonly op: "past" } & PastAsked)
   | { readonly op: "close" }
 
 export type Numbered = Request & { readonly id: number }
@@ -20,7 +21,7 @@ export type Numbered = Request & { readonly id: number }
 /** `id`: of the request that this answers. */
 export interface Answer {
   readonly id: number
-  readonly value?: Kept | undefined
+  readonly value?: Kept | ReadonlyArray<Past> | undefined
   readonly mistake?: Pick<DatabaseMistake, "trouble" | "message"> | undefined
 }
 
@@ -30,7 +31,7 @@ let database: Database | undefined
 let waiting: Array<{ readonly id: number; readonly entry: Entry }> = []
 let checkpoint: Generator<void> | undefined
 
-const answer = (id: number, run: () => Kept | void): void => {
+const answer = (id: number, run: () => Answer["value"] | void): void => {
   try {
     const value = run()
     port.postMessage({ id, value: value ?? undefined } satisfies Answer)
@@ -87,6 +88,10 @@ port.on("message", (request: Numbered) => {
       if (waiting.length === 0) setImmediate(flush)
       waiting.push({ id, entry: request.entry })
       return
+    case "past":
+      // What was appended before it was asked is history by now.
+      flush()
+      return answer(id, () => database!.past(request))
     case "replace":
       flush()
       return answer(id, () => {

@@ -1,0 +1,181 @@
+/** Tokens: JWT, checked by `jose`. Which algorithms count is decided by our key, never by the token (RFC 8725, 3.1). */
+import { createPublicKey, type KeyObject } from "node:crypto"
+
+import { Clock, Data, DateTime, Effect, Redacted, Schema } from "effect"
+import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from "jose"
+
+import type { Caller } from "./Caller.ts"
+import { expand } from "./Rights.ts"
+
+/** What tokens are checked with. */
+export type Keys =
+  | { readonly by: "secret"; readonly secret: Redacted.Redacted<string> }
+  | { readonly by: "public key"; readonly pem: string }
+  | { readonly by: "jwks"; readonly url: string }
+
+export interface TokenOptions {
+  readonly keys: Keys
+  /** `undefined`: any, which is right only where the key signs for nobody else. */
+  readonly issuer: string | undefined
+  readonly audience: string | undefined
+}
+
+/** What is wrong with a token, in words for whoever sent it; `expired 3 min ago`. */
+export class BadToken extends Data.TaggedError("BadToken")<{ readonly detail: string }> {}
+
+/** The settings say how to check tokens, and it cannot be done so. */
+export class BadKey extends Data.TaggedError("BadKey")<{ readonly detail: string }> {}
+
+/** Longer ones are not looked at. */
+const maxLength = 8 * 1024
+/** Of other people's clocks, seconds: a token may be so much younger than it looks. Never older. */
+const clockTolerance = 30
+/** RFC 7518, 3.2: a key is as long as its hash. */
+const minSecretBytes = 32
+/** An unknown key id asks for the keys anew, at most so often, ms: or anybody could make us ask. */
+const cooldown = 30_000
+/** Keys that are not renewed in time go on for so long, ms. */
+const keptFor = 24 * 60 * 60 * 1_000
+
+const patterns = Schema.optionalKey(Schema.Array(Schema.String))
+const Claim = Schema.decodeUnknownOption(
+  Schema.Struct({ read: patterns, write: patterns, refresh: patterns })
+)
+
+interface Verifier {
+  readonly key: Uint8Array | KeyObject | JWTVerifyGetKey
+  readonly algorithms: Array<string>
+}
+
+const algorithmOf = (key: KeyObject): string | undefined => {
+  const { asymmetricKeyDetails, asymmetricKeyType } = key
+  if (asymmetricKeyType === "rsa") return "RS256"
+  if (asymmetricKeyType === "ed25519") return "EdDSA"
+  return asymmetricKeyType === "ec" && asymmetricKeyDetails?.namedCurve === "prime256v1" ? "ES256" : undefined
+}
+
+const verifierOf = (keys: Keys): Verifier | BadKey => {
+  switch (keys.by) {
+    case "secret": {
+      const key = Buffer.from(Redacted.value(keys.secret))
+      return key.length < minSecretBytes
+        ? new BadKey({
+            detail: `JWT_SECRET: expected at least ${minSecretBytes} bytes; try openssl rand -hex 32`
+          })
+        : { key, algorithms: ["HS256"] }
+    }
+    case "public key": {
+      try {
+        const key = createPublicKey(keys.pem)
+        const algorithm = algorithmOf(key)
+        return algorithm === undefined
+          ? new BadKey({ detail: "JWT_PUBLIC_KEY: expected RSA, P-256 or Ed25519" })
+          : { key, algorithms: [algorithm] }
+      } catch {
+        return new BadKey({ detail: "JWT_PUBLIC_KEY: this is no public key in PEM" })
+      }
+    }
+    case "jwks": {
+      const url = URL.parse(keys.url)
+      return url === null || !/^https?:$/.test(url.protocol)
+        ? new BadKey({ detail: `JWKS_URL: ${keys.url} is not an http or https URL` })
+        : {
+            key: createRemoteJWKSet(url, { cooldownDuration: cooldown, cacheMaxAge: keptFor }),
+            algorithms: ["RS256", "ES256", "EdDSA"]
+          }
+    }
+  }
+}
+
+/** Checks tokens. Fails where the settings cannot be meant. */
+export const makeTokens = ({ audience, issuer, keys }: TokenOptions) => {
+  const verifier = verifierOf(keys)
+  if (verifier instanceof BadKey) return Effect.fail(verifier)
+  const check = Effect.fnUntraced(function* (
+    token: string,
+    byCookie: boolean
+  ): Effect.fn.Return<Caller, BadToken> {
+    if (token.length > maxLength)
+      return yield* new BadToken({ detail: `a token has at most ${maxLength} characters` })
+    const now = yield* Clock.currentTimeMillis
+    const { payload } = yield* Effect.tryPromise({
+      try: () =>
+        jwtVerify(token, verifier.key as Uint8Array, {
+          algorithms: verifier.algorithms,
+          requiredClaims: ["exp"],
+          clockTolerance,
+          currentDate: DateTime.toDateUtc(DateTime.makeUnsafe(now)),
+          ...(issuer === undefined ? {} : { issuer }),
+          ...(audience === undefined ? {} : { audience })
+        }),
+      catch: (error) => new BadToken({ detail: reasonOf(error, now) })
+    })
+    return yield* callerOf(payload, now, byCookie)
+  })
+  return Effect.succeed({ check })
+}
+
+const callerOf = (
+  { exp, jti, ratecast = {}, sub }: JWTPayload,
+  now: number,
+  byCookie: boolean
+): Effect.Effect<Caller, BadToken> => {
+  const expiresAt = exp! * 1000
+  if (expiresAt <= now)
+    return Effect.fail(new BadToken({ detail: `the token expired ${ago(now - expiresAt)}` }))
+  const claim = Claim(ratecast)
+  if (claim._tag === "None")
+    return Effect.fail(
+      new BadToken({
+        detail: 'the claim "ratecast" is not {"read":[…],"write":[…],"refresh":[…]}, lists of patterns'
+      })
+    )
+  const { read = [], refresh = [], write = [] } = claim.value
+  return Effect.succeed({
+    by: "token",
+    subject: sub,
+    rights: { read: expand(read, sub), write: expand(write, sub), refresh: expand(refresh, sub) },
+    expiresAt,
+    tokenId: jti,
+    byCookie
+  })
+}
+
+/** Nothing of the token itself: it may be a secret of somebody. */
+const reasonOf = (error: unknown, now: number): string => {
+  if (error instanceof errors.JWTExpired)
+    return `the token expired ${ago(now - (error.payload.exp ?? 0) * 1000)}`
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    const { claim, payload, reason } = error
+    if (reason === "missing") return `the token has no "${claim}"`
+    if (claim === "nbf") return `the token is not valid before ${ahead((payload.nbf ?? 0) * 1000 - now)}`
+    if (claim === "aud") return 'the token is for another audience ("aud")'
+    if (claim === "iss") return 'the token is of another issuer ("iss")'
+    return `the claim "${claim}" is not as it has to be`
+  }
+  if (error instanceof errors.JOSEAlgNotAllowed)
+    return "the token is signed by an algorithm that does not count here"
+  if (error instanceof errors.JWSSignatureVerificationFailed || error instanceof errors.JWKSNoMatchingKey)
+    return "the token is not signed by a key that is known here"
+  if (error instanceof errors.JWKSTimeout || !(error instanceof errors.JOSEError))
+    return "the keys could not be fetched; try again"
+  return "this is not a token"
+}
+
+const spans: ReadonlyArray<readonly [name: string, ms: number]> = [
+  ["day", 86_400_000],
+  ["h", 3_600_000],
+  ["min", 60_000],
+  ["s", 1_000]
+]
+
+const span = (ms: number): string => {
+  for (const [name, size] of spans) {
+    const count = Math.floor(ms / size)
+    if (count >= 1) return `${count} ${name}${name === "day" && count > 1 ? "s" : ""}`
+  }
+  return "a moment"
+}
+
+const ago = (ms: number): string => `${span(ms)} ago`
+const ahead = (ms: number): string => `${span(ms)} from now`

@@ -1,0 +1,50 @@
+/** `GET /v1/history/{collection}`: rows of a written collection page by page, the newest first, as far back as is kept. */
+import { Effect } from "effect"
+import { HttpRouter, type HttpServerRequest } from "effect/http"
+
+import { didYouMean } from "../Nearest.ts"
+import { textResponse } from "./Json.ts"
+import { Problem } from "./Problem.ts"
+import { arrival, attempt, type Ground, minRevisionOf, searchOf } from "./Road.ts"
+import { writable } from "./WriteAsked.ts"
+
+const defaultLimit = 50
+const maxLimit = 500
+const known = ["before", "limit"]
+
+export const history = (ground: Ground) =>
+  Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
+    const { catalog, hub } = ground
+    const collection = (yield* HttpRouter.params)["collection"] ?? ""
+    const { before, limit } = yield* attempt(() => pageOf(searchOf(request)))
+    yield* attempt(() => writable(catalog, collection))
+    yield* arrival(ground, undefined, minRevisionOf(request))
+    // One more tells whether there is another page.
+    const rows = yield* hub.past(collection, before, limit + 1)
+    if (rows === undefined)
+      return yield* new Problem({
+        code: "unknown_row",
+        detail: `"${collection}" has no row ${JSON.stringify(before?.slice(0, 80))} to begin before`
+      })
+    const page = rows.slice(0, limit)
+    const next = rows.length > limit ? page.at(-1)!.key : null
+    const text = page.map(({ key, row }) => `{"key":${JSON.stringify(key)},"row":${row}}`).join()
+    return textResponse(`{"rows":[${text}],"before":${JSON.stringify(next)}}`, {
+      "cache-control": "no-store"
+    })
+  })
+
+const invalid = (detail: string) => new Problem({ code: "invalid_query", detail })
+
+/** Throws a Problem. */
+const pageOf = (search: URLSearchParams): { readonly before: string | undefined; readonly limit: number } => {
+  for (const name of search.keys()) {
+    if (!known.includes(name) && !name.startsWith("_"))
+      throw invalid(`unknown parameter "${name.slice(0, 80)}"${didYouMean(name, known)}`)
+    if (search.getAll(name).length > 1) throw invalid(`"${name.slice(0, 80)}" is given twice`)
+  }
+  const limit = search.get("limit") ?? String(defaultLimit)
+  if (!/^\d{1,3}$/.test(limit) || Number(limit) < 1 || Number(limit) > maxLimit)
+    throw invalid(`"limit" is ${JSON.stringify(limit.slice(0, 80))}; expected 1 to ${maxLimit}`)
+  return { before: search.get("before") ?? undefined, limit: Number(limit) }
+}

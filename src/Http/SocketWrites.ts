@@ -1,0 +1,47 @@
+/** What one WebSocket writes: one write after the other, in the order in which they came. */
+import { Effect, Semaphore } from "effect"
+
+import { Problem } from "./Problem.ts"
+import { attempt, type Ground } from "./Road.ts"
+import { problemOf, writable, writeInMessage } from "./WriteAsked.ts"
+
+/** More that wait, and the client does not wait for its answers. */
+const maxWaiting = 64
+
+/** The members of an `ack`, or why there is none. */
+export type Written = Problem | { readonly epoch: string; readonly revision: number; readonly key: string }
+
+export class SocketWrites {
+  private readonly ground: Ground
+  private readonly fork: (effect: Effect.Effect<void>) => void
+  private readonly turn = Semaphore.makeUnsafe(1)
+  private waiting = 0
+
+  constructor(ground: Ground, fork: (effect: Effect.Effect<void>) => void) {
+    this.ground = ground
+    this.fork = fork
+  }
+
+  ask(message: { readonly [name: string]: unknown }, answer: (written: Written) => void): void {
+    if (this.waiting >= maxWaiting)
+      return answer(
+        new Problem({ code: "too_many", detail: "so many writes of this connection wait already" })
+      )
+    this.waiting++
+    const { catalog, hub, writes } = this.ground
+    const written = Effect.gen(function* () {
+      const write = yield* attempt(() => writeInMessage(message))
+      yield* attempt(() => writable(catalog, write.collection))
+      const { key, revision } = yield* writes.write(write).pipe(Effect.mapError(problemOf))
+      return { epoch: hub.epoch, revision, key }
+    })
+    this.fork(
+      written.pipe(
+        Effect.catchTag("Problem", (problem) => Effect.succeed(problem)),
+        this.turn.withPermit,
+        Effect.map(answer),
+        Effect.ensuring(Effect.sync(() => void this.waiting--))
+      )
+    )
+  }
+}

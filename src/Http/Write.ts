@@ -1,0 +1,75 @@
+/** Writing rows: `PUT`, `PATCH` and `DELETE /v1/rows/{collection}/{key}`, and `POST /v1/rows/{collection}`. */
+import { createHash } from "node:crypto"
+
+import { Effect } from "effect"
+import { HttpRouter, type HttpServerRequest } from "effect/http"
+
+import { tagOf } from "../RowTag.ts"
+import { parseBody, textBody } from "./Body.ts"
+import { textResponse } from "./Json.ts"
+import { isAllowedOrigin } from "./Origin.ts"
+import { Problem } from "./Problem.ts"
+import { attempt, type Ground } from "./Road.ts"
+import { rowKeyOf } from "./Rows.ts"
+import { tagsOf } from "./Snapshot.ts"
+import { answerOf, type Matching, type Op, problemOf, writable, writeOf } from "./WriteAsked.ts"
+
+const maxIdempotencyKey = 256
+
+export const write = (ground: Ground, op: Op) =>
+  Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
+    const { catalog, hub, writes } = ground
+    // A form of any page could send one, and never see the answer.
+    if (!isAllowedOrigin(request, ground.origins))
+      return yield* new Problem({ code: "forbidden", detail: "pages of this origin may not write here" })
+    const params = yield* HttpRouter.params
+    const collection = params["collection"] ?? ""
+    const asked = op === "append" ? undefined : yield* attempt(() => rowKeyOf(request, params["key"]))
+    yield* attempt(() => writable(catalog, collection))
+    const text = op === "delete" ? "" : yield* textBody(request)
+    const body = op === "delete" ? undefined : yield* parseBody(text)
+    const matching = yield* attempt(() => matchingOf(request))
+    const made = yield* attempt(() => writeOf(op, collection, asked, body, matching))
+    const repeat = yield* attempt(() => repeatOf(request, op, collection, asked, text))
+    const wrote = yield* writes.write(made, repeat).pipe(Effect.mapError(problemOf))
+    return textResponse(
+      JSON.stringify(answerOf(hub.epoch, wrote)),
+      {
+        "cache-control": "no-store",
+        ...(wrote.row === undefined ? {} : { etag: `"${tagOf(wrote.row)}"` })
+      },
+      wrote.isNew ? 201 : 200
+    )
+  })
+
+const matchingOf = ({ headers }: HttpServerRequest.HttpServerRequest): Matching => {
+  const match = headers["if-match"]?.trim()
+  const none = headers["if-none-match"]?.trim()
+  if (none !== undefined && none !== "*")
+    throw new Problem({ code: "bad_request", detail: "If-None-Match: * is all that a write understands" })
+  return {
+    ...(match === undefined ? {} : { ifMatch: match === "*" ? "*" : tagsOf(match) }),
+    ...(none === undefined ? {} : { isNew: true })
+  }
+}
+
+/** By what a request that comes again is known: its route and its `Idempotency-Key`. */
+const repeatOf = (
+  { headers }: HttpServerRequest.HttpServerRequest,
+  op: Op,
+  collection: string,
+  key: string | undefined,
+  body: string
+) => {
+  const given = headers["idempotency-key"]
+  if (given === undefined) return undefined
+  if (given === "" || given.length > maxIdempotencyKey)
+    throw new Problem({
+      code: "bad_request",
+      detail: `an Idempotency-Key has 1 to ${maxIdempotencyKey} characters`
+    })
+  return { id: digest(op, collection, key, given), body: digest(body, headers["if-match"]) }
+}
+
+const digest = (...parts: ReadonlyArray<string | undefined>): string =>
+  createHash("sha256").update(JSON.stringify(parts)).digest("base64url")

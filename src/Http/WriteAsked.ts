@@ -1,0 +1,101 @@
+/** What a client asks to be written, over HTTP or on a WebSocket, and what it is answered. */
+import type { Catalog } from "../Catalog.ts"
+import { didYouMean } from "../Nearest.ts"
+import type { Write, WriteRefused, Wrote } from "../RateEngine.ts"
+import { Problem, type ProblemCode } from "./Problem.ts"
+import { lookUp } from "./Resolve.ts"
+import { tagsOf } from "./Snapshot.ts"
+
+export type Op = Write["op"]
+
+/** Whether anybody can write to it at all; the name is in the config. */
+export const writable = (catalog: Catalog["Service"], name: string): void => {
+  const { collection } = lookUp(catalog, name)
+  if (name.includes("*"))
+    throw new Problem({ code: "unknown_collection", detail: "one collection is written to, not a pattern" })
+  if (collection.kind !== "written")
+    throw new Problem({
+      code: "not_writable",
+      detail: `the rows of "${name}" come from ${collection.kind === "polled" ? "an upstream" : "other collections"}`,
+      allow: "GET, HEAD"
+    })
+}
+
+export const problemOf = ({ code, detail }: WriteRefused): Problem =>
+  new Problem({
+    code: code satisfies ProblemCode,
+    detail,
+    ...(code === "unavailable" ? { retryAfterMs: 1_000 } : {})
+  })
+
+/** The members of an answer, as they stand in a response or in an `ack`. */
+export const answerOf = (epoch: string, { key, revision, row }: Wrote) => ({
+  epoch,
+  revision,
+  key,
+  ...(row === undefined ? {} : { row })
+})
+
+export interface Matching {
+  readonly ifMatch?: ReadonlyArray<string> | "*"
+  readonly isNew?: boolean
+}
+
+/** Throws a Problem. */
+export const writeOf = (
+  op: Op,
+  collection: string,
+  key: string | undefined,
+  body: unknown,
+  matching: Matching
+): Write => {
+  switch (op) {
+    case "append":
+      return { op, collection, row: body }
+    case "put":
+      return { op, collection, key: key!, row: body, ...matching }
+    case "delete":
+      return { op, collection, key: key!, ...matching }
+    case "patch":
+      return { op, collection, key: key!, ...patchOf(body), ...matching }
+  }
+}
+
+const wrong = (detail: string) => new Problem({ code: "invalid_row", detail })
+
+const patchOf = (body: unknown) => {
+  if (typeof body !== "object" || body === null || Array.isArray(body))
+    throw wrong('a patch is {"set":{…},"unset":[…]}')
+  const { set = {}, unset = [], ...others } = body as { readonly set?: unknown; readonly unset?: unknown }
+  const [odd] = Object.keys(others)
+  if (odd !== undefined)
+    throw wrong(`a patch is {"set":{…},"unset":[…]}; it has no ${JSON.stringify(odd.slice(0, 80))}`)
+  if (typeof set !== "object" || set === null || Array.isArray(set))
+    throw wrong('"set" is an object of fields')
+  if (!Array.isArray(unset) || !unset.every((name) => typeof name === "string"))
+    throw wrong('"unset" is a list of field names')
+  return { set: set as { readonly [name: string]: unknown }, unset: unset as ReadonlyArray<string> }
+}
+
+const members = ["type", "ref", "op", "collection", "key", "row", "set", "unset", "ifMatch"]
+const ops: ReadonlyArray<string> = ["put", "patch", "append", "delete"] satisfies ReadonlyArray<Op>
+
+/** The same from a `write` message of a WebSocket. Throws a Problem. */
+export const writeInMessage = (message: { readonly [name: string]: unknown }): Write => {
+  const odd = Object.keys(message).find((name) => !members.includes(name) && !name.startsWith("_"))
+  if (odd !== undefined) throw wrongMessage(`unknown member "${odd.slice(0, 80)}"${didYouMean(odd, members)}`)
+  const { collection, ifMatch, key, op, row, set, unset } = message
+  if (typeof op !== "string" || !ops.includes(op)) throw wrongMessage(`"op" is one of ${ops.join(", ")}`)
+  if (typeof collection !== "string") throw wrongMessage('"collection" is a name')
+  if (op === "append" ? key !== undefined : typeof key !== "string")
+    throw wrongMessage(op === "append" ? 'the server gives the "key"' : '"key" is a string')
+  if (ifMatch !== undefined && typeof ifMatch !== "string") throw wrongMessage('"ifMatch" is an ETag')
+  const body =
+    op === "patch"
+      ? { ...(set === undefined ? {} : { set }), ...(unset === undefined ? {} : { unset }) }
+      : row
+  const matching: Matching = ifMatch === undefined ? {} : { ifMatch: ifMatch === "*" ? "*" : tagsOf(ifMatch) }
+  return writeOf(op as Op, collection, key as string | undefined, body, matching)
+}
+
+const wrongMessage = (detail: string) => new Problem({ code: "bad_message", detail })

@@ -1,0 +1,116 @@
+/**
+ * Writes, from being asked for to being ready to commit. What takes time (a hook of the config, a look into history) is
+ * done before a write stands in line with the polls; if the row has become another by then, it is done again.
+ */
+import { Data, Effect } from "effect"
+
+import { type Catalog, declares } from "../Catalog.ts"
+import type { Delta, Row, Rows } from "../Collection.ts"
+import type { Refused, WrittenOptions } from "../Config.ts"
+import { Keys } from "./Keys.ts"
+import { type Draft, type Refusal, type Write, Writing } from "./Writing.ts"
+
+export class WriteRefused extends Data.TaggedError("WriteRefused")<{
+  readonly code: Refusal["code"] | "forbidden" | "unavailable" | "not_writable"
+  readonly detail: string
+}> {}
+
+/** What a writer has to know of what is committed. */
+export interface Held {
+  readonly rows: (collection: string) => Rows
+  /** When the newest commit was made, ms since 1970. */
+  readonly at: () => number
+  /** Whether a row of this key has left the live window. */
+  readonly wasEvicted: (collection: string, key: string) => Effect.Effect<boolean>
+}
+
+/** How long a hook may take; writes to other rows and polls do not wait for it. */
+const hookWithin = "5 seconds"
+
+export class Writer {
+  private readonly catalog: Catalog["Service"]
+  private readonly writings = new Map<string, Writing>()
+  private readonly keys = new Map<string, Keys>()
+
+  constructor(catalog: Catalog["Service"]) {
+    this.catalog = catalog
+    for (const declared of catalog.declared.values())
+      if (declared.made._tag === "Written") this.writings.set(declared.name, new Writing(declared))
+  }
+
+  /** What the write makes of the row as it is now, with the say of the config's hook. */
+  readonly draft = Effect.fnUntraced(
+    { self: this },
+    function* (this: Writer, held: Held, write: Write): Effect.fn.Return<Draft, WriteRefused> {
+      const writing = this.writingOf(write.collection)
+      if (writing === undefined)
+        return yield* new WriteRefused({
+          code: "not_writable",
+          detail: "the rows of this collection come from an upstream; only written collections are written to"
+        })
+      const key = write.op === "append" ? undefined : write.key
+      const before = key === undefined ? undefined : held.rows(write.collection).get(key)
+      const isGone =
+        key !== undefined && before === undefined && (yield* held.wasEvicted(write.collection, key))
+      const draft = yield* accepted(writing.draft(write, before, isGone))
+      return yield* this.hooked(write, writing, draft)
+    }
+  )
+
+  /** `undefined`: the row is another by now, so the draft is made again. */
+  delta(
+    held: Held,
+    collection: string,
+    draft: Draft,
+    now: number
+  ): { readonly key: string; readonly delta: Delta } | undefined {
+    const rows = held.rows(collection)
+    if (draft.key !== undefined && rows.get(draft.key) !== draft.before) return undefined
+    const key = draft.key ?? this.keysOf(held, collection).next(now)
+    return { key, delta: this.writingOf(collection)!.delta(draft, key, rows) }
+  }
+
+  private writingOf(collection: string): Writing | undefined {
+    return this.writings.get(declares(this.catalog, collection)?.name ?? "")
+  }
+
+  private keysOf(held: Held, collection: string): Keys {
+    let keys = this.keys.get(collection)
+    if (keys === undefined) {
+      keys = new Keys(held.at(), held.rows(collection).keys())
+      this.keys.set(collection, keys)
+    }
+    return keys
+  }
+
+  private hooked(write: Write, writing: Writing, draft: Draft): Effect.Effect<Draft, WriteRefused> {
+    const { onWrite } = declares(this.catalog, write.collection)!.made.options as WrittenOptions<Row>
+    if (onWrite === undefined) return Effect.succeed(draft)
+    const { before, key = "", row } = draft
+    return Effect.suspend(() => {
+      const said = onWrite({ op: write.op, collection: write.collection, key, before, row })
+      return Effect.isEffect(said) ? said : Effect.succeed(said)
+    }).pipe(
+      Effect.timeout(hookWithin),
+      Effect.catchCause((cause) =>
+        Effect.logError("onWrite failed", cause).pipe(
+          Effect.annotateLogs({ collection: write.collection }),
+          Effect.andThen(
+            new WriteRefused({ code: "unavailable", detail: "this could not be checked; try again" })
+          )
+        )
+      ),
+      Effect.flatMap((said) => {
+        if (said === undefined) return Effect.succeed(draft)
+        return isRefused(said)
+          ? Effect.fail(new WriteRefused({ code: "forbidden", detail: said.detail }))
+          : accepted(writing.replaced(draft, said))
+      })
+    )
+  }
+}
+
+const isRefused = (said: Row | Refused): said is Refused => "_tag" in said && said["_tag"] === "Refused"
+
+const accepted = (made: Draft | Refusal): Effect.Effect<Draft, WriteRefused> =>
+  made._tag === "Draft" ? Effect.succeed(made) : Effect.fail(new WriteRefused(made))
