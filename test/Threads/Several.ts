@@ -26,7 +26,7 @@ export class Several {
     this.url = `http://127.0.0.1:${port}`
   }
 
-  /** `things` polled ten times a second, `rare` once an hour, and families `order:{id}` and `few:{id}`. */
+  /** `things` polled ten times a second, `rare` once an hour, `notes` written, and families `order:{id}` and `few:{id}`. */
   static config(folder: Folder, backend: string): string {
     const file = join(folder.path, "several.config.ts")
     const control = JSON.stringify(join(folder.path, "do-"))
@@ -35,7 +35,7 @@ export class Several {
       `import { existsSync, unlinkSync } from "node:fs"
 import { isMainThread, workerData } from "node:worker_threads"
 import { Schema } from "effect"
-import { defineConfig, polled, source } from "${root}src/Config.ts"
+import { defineConfig, polled, source, written } from "${root}src/Config.ts"
 const row = Schema.Struct({ id: Schema.String, n: Schema.Int })
 const of = (path: string, options: object) =>
   polled({ source: source({ url: "${backend}" + path, ...options }), row, key: "id" })
@@ -54,6 +54,7 @@ if (!isMainThread)
 export default defineConfig({ collections: {
   things: of("/things", { every: "100 millis" }),
   rare: of("/rare", { every: "1 hour", refreshEvery: "1 milli" }),
+  notes: written({ key: "id", row: Schema.Struct({ id: Schema.String, text: Schema.String }), retain: { rows: 5 } }),
   "order:{id}": of("/orders/{id}", { every: "100 millis", forgetAfter: "500 millis" }),
   "few:{id}": of("/few/{id}", { every: "1 second", maxMembers: 3 })
 } } as never)

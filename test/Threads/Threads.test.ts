@@ -1,5 +1,6 @@
 /** RATECAST_THREADS=2: real threads, real sockets. */
 import * as http from "node:http"
+import { join } from "node:path"
 
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 
@@ -51,7 +52,7 @@ const track = (client: EventClient): ReadonlyMap<string, string> => {
 describe("readers on two threads", () => {
   let daemon: Several
   beforeAll(async () => {
-    daemon = await Several.start(folder, backend.url)
+    daemon = await Several.start(folder, backend.url, { RATECAST_DATA: join(folder.path, "data") })
   }, 30_000)
   afterAll(() => daemon.stop())
 
@@ -64,6 +65,49 @@ describe("readers on two threads", () => {
     const common = () => [...one!.keys()].filter((cursor) => two!.has(cursor))
     await until("ten cursors that both stood at", () => common().length >= 10)
     for (const cursor of common()) assert.strictEqual(one!.get(cursor), two!.get(cursor))
+    for (const reader of readers) reader.close()
+  })
+
+  it("see what was written through any of them, once, and read history through any", async () => {
+    const readers = [await daemon.openOn(1, "collections=notes"), await daemon.openOn(2, "collections=notes")]
+    // A connection each, so that the kernel deals them out to both.
+    const ask = async (path: string, options: RequestInit = {}) => {
+      const answer = await fetch(`${daemon.url}${path}`, {
+        ...options,
+        headers: { connection: "close", "content-type": "application/json", ...options.headers }
+      })
+      return { status: answer.status, json: (await answer.json()) as { readonly [name: string]: unknown } }
+    }
+    const keys: Array<string> = []
+    for (let i = 0; i < 12; i++) {
+      const post = {
+        method: "POST",
+        body: JSON.stringify({ text: `n${i}` }),
+        headers: { "idempotency-key": `k${i}` }
+      }
+      const [first, again] = [await ask("/v1/rows/notes", post), await ask("/v1/rows/notes", post)]
+      assert.deepStrictEqual(again, first)
+      keys.push(String(first.json["key"]))
+      const seen = await ask("/v1/snapshot?collections=notes", {
+        headers: { "ratecast-min-revision": String(first.json["revision"]) }
+      })
+      assert.include(JSON.stringify(seen.json), `"n${i}"`)
+    }
+    assert.deepStrictEqual(keys.toSorted(), keys)
+    for (const reader of readers)
+      await until("the last five", () => {
+        const texts = [...(reader.rows.get("notes")?.values() ?? [])].map((row) => row.get("text"))
+        return texts.join() === "n7,n8,n9,n10,n11"
+      })
+    for (let i = 0; i < 6; i++) {
+      const { rows } = (await ask("/v1/history/notes")).json as { readonly rows: ReadonlyArray<object> }
+      assert.lengthOf(rows, 12)
+      const { json, status } = await ask(`/v1/rows/notes/${keys[0]!}`, {
+        method: "PUT",
+        body: '{"text":"late"}'
+      })
+      assert.deepStrictEqual([status, json["code"]], [409, "conflict"])
+    }
     for (const reader of readers) reader.close()
   })
 
