@@ -374,6 +374,12 @@ describe("a daemon of two threads", () => {
     try {
       const readers = await Promise.all(Array.from({ length: 10 }, () => daemon.open("collections=things")))
       const admin = `http://127.0.0.1:${adminPort}`
+      const isUp = () =>
+        fetch(`${admin}/livez`).then(
+          ({ ok }) => ok,
+          () => false
+        )
+      await until("operators can read", isUp, 10_000)
       assert.match(await (await fetch(`${admin}/metrics`)).text(), /^hub_readers 10$/m)
       assert.strictEqual((await fetch(`${admin}/readyz`)).status, 200)
       assert.strictEqual((await fetch(`${daemon.url}/metrics`)).status, 404)
