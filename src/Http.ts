@@ -6,6 +6,7 @@ import { HttpApiScalar, OpenApi } from "effect/http-api"
 import { Catalog } from "./Catalog.ts"
 import { Readers } from "./Hub.ts"
 import { Api } from "./Http/Api.ts"
+import { Auth } from "./Http/Auth.ts"
 import { changes } from "./Http/Changes.ts"
 import { collections } from "./Http/Collections.ts"
 import { clientPing, Connections } from "./Http/Connections.ts"
@@ -13,21 +14,27 @@ import { fallback, type Route } from "./Http/Fallback.ts"
 import { clientLeft, guard, type Handler } from "./Http/Guard.ts"
 import { livez, readyz } from "./Http/Health.ts"
 import { history } from "./Http/History.ts"
+import { Limits } from "./Http/Limits.ts"
 import { Problem, problemResponse } from "./Http/Problem.ts"
 import { refresh } from "./Http/Refresh.ts"
 import type { Ground } from "./Http/Road.ts"
+import { revocations } from "./Http/Revocations.ts"
 import { rows } from "./Http/Rows.ts"
 import { Siblings } from "./Http/Siblings.ts"
 import { layerServer } from "./Http/Server.ts"
 import { snapshot } from "./Http/Snapshot.ts"
 import { socket } from "./Http/Socket.ts"
 import { stream } from "./Http/Stream.ts"
+import { tickets } from "./Http/Tickets.ts"
 import { write } from "./Http/Write.ts"
 import { Writes } from "./RateEngine.ts"
 import { hasAdminListener, Settings, tlsOf } from "./Settings.ts"
 import { Demand } from "./Upstream.ts"
 
+export { Auth } from "./Http/Auth.ts"
+export { BadKey } from "./Http/Auth/Tokens.ts"
 export { changes } from "./Http/Changes.ts"
+export { Limits } from "./Http/Limits.ts"
 export { Problem, problemDetails } from "./Http/Problem.ts"
 export { askedOf, type Ground, queryOf, retryAfter } from "./Http/Road.ts"
 export { Siblings } from "./Http/Siblings.ts"
@@ -38,13 +45,15 @@ type Endpoint = Route & { readonly handler: Handler<HttpRouter.RouteContext> }
 /** For the roads, and for clients in memory. */
 export const groundOf = Effect.fnUntraced(function* (
   origins: ReadonlySet<string>
-): Effect.fn.Return<Ground, never, Catalog | Readers | Demand | Writes> {
+): Effect.fn.Return<Ground, never, Auth | Catalog | Demand | Limits | Readers | Writes> {
   const run = Effect.runForkWith(yield* Effect.context<never>())
   const hub = yield* Readers
   const siblings = yield* Siblings
   return {
     catalog: yield* Catalog,
     hub,
+    auth: yield* Auth,
+    limits: yield* Limits,
     connections: new Connections(hub, siblings.prefix),
     siblings,
     upstream: yield* Demand,
@@ -74,6 +83,8 @@ const roads = Effect.fnUntraced(function* (origins: ReadonlySet<string>) {
     { method: "POST", path: "/v1/rows/:collection", handler: write(ground, "append") },
     { method: "GET", path: "/v1/history/:collection", handler: history(ground) },
     { method: "POST", path: "/v1/refresh/:collection", handler: refresh(ground) },
+    { method: "POST", path: "/v1/tickets", handler: tickets(ground) },
+    { method: "POST", path: "/v1/revocations", handler: revocations(ground) },
     { method: "POST", path: "/v1/connections/:id/ping", handler: clientPing(ground) },
     ...probes(ground)
   ]
@@ -242,8 +253,11 @@ const drain = Layer.effectDiscard(
 )
 
 export const Http = {
-  layer: drain.pipe(Layer.provideMerge(Layer.mergeAll(main, admin))),
+  layer: drain.pipe(
+    Layer.provideMerge(Layer.mergeAll(main, admin)),
+    Layer.provide([Auth.layer, Limits.layer])
+  ),
   /** For a thread that only serves readers, and for the one that serves none. */
-  layerReaders: drain.pipe(Layer.provideMerge(main)),
-  layerOperators: drain.pipe(Layer.provideMerge(admin))
+  layerReaders: drain.pipe(Layer.provideMerge(main), Layer.provide([Auth.layer, Limits.layer])),
+  layerOperators: drain.pipe(Layer.provideMerge(admin), Layer.provide([Auth.layer, Limits.layer]))
 }

@@ -98,6 +98,8 @@ export class Readers extends Context.Service<
     readonly at: () => number
     /** The cursor of the last message of a reader that has been opened. */
     readonly stands: (reader: Reader) => string | undefined
+    /** When a reader that has been opened is sent away in any case, ms from now; `undefined`: it is not. */
+    readonly endsIn: (reader: Reader) => number | undefined
     /** How many there are. */
     readonly readers: () => number
     /** What a long poll has to say when its time is over: what it was held back from, or the cursor up to which that is nothing. */
@@ -279,6 +281,7 @@ const serve = Effect.fnUntraced(function* (
     leave: (reader) => register.leave(reader),
     at: () => state.at,
     stands: ({ cohort, place }) => (cohort?.place ?? place)?.cursor,
+    endsIn: ({ rotation }) => rotation && rotation.at - register.now,
     readers: () => register.readers.size,
     conclude: Effect.fnUntraced(function* ({ audience, cohort }) {
       const made = cohort === undefined ? "nothing" : audience.change(cohort.place)

@@ -15,6 +15,7 @@ import { Hub } from "./Hub.ts"
 import { layerBanner } from "./Main/Banner.ts"
 import { badSettings, cannotListen, fatal, teardown } from "./Main/Fatal.ts"
 import { isForPeople, layerLogs } from "./Main/Logs.ts"
+import { token } from "./Main/Token.ts"
 import { layerVitals } from "./Main/Vitals.ts"
 import { contradiction, Settings } from "./Settings.ts"
 
@@ -53,7 +54,8 @@ const serve = Command.make("serve", { config }, ({ config }) =>
       Effect.catchTags({
         ServeError: (error) => fatal(cannotListen(error, settings)),
         JournalFailed: ({ message }) => fatal(message),
-        ThreadFailed: ({ message }) => fatal(message)
+        ThreadFailed: ({ message }) => fatal(message),
+        BadKey: ({ detail }) => fatal(detail)
       })
     )
   }).pipe(
@@ -96,7 +98,7 @@ Command.make("ratecast").pipe(
   Command.withDescription(
     "Poll once, cast to all: polls an API once and casts what changed to every browser. Settings are environment variables (HOST, PORT, RATECAST_DATA, ...): docs/operations.md"
   ),
-  Command.withSubcommands([serve, check]),
+  Command.withSubcommands([serve, check, token]),
   Command.run({ version: packageJson.version }),
   Effect.provide(NodeServices.layer),
   NodeRuntime.runMain({ teardown })

@@ -3,11 +3,11 @@ import { existsSync, statSync } from "node:fs"
 
 import { Config, Context, type Effect, Layer, Option, Schema } from "effect"
 
-const list = (text: string): ReadonlyArray<string> =>
-  text
-    .split(",")
-    .map((item) => item.trim())
-    .filter((item) => item !== "")
+import { accessConfig, accessOf, isOpenToAnybody, list } from "./Settings/Access.ts"
+import { limitsConfig, networkOf } from "./Settings/Limits.ts"
+
+export { type Access, accessConfig, accessOf, type Keys } from "./Settings/Access.ts"
+export { type Limited, networkOf } from "./Settings/Limits.ts"
 
 const basePath = (text: string): string => {
   const path = text.replace(/^\/*/, "/").replace(/\/+$/, "")
@@ -27,6 +27,8 @@ const settings = Config.all({
     // `https://app.example.com/` is what people copy; a browser sends no slash.
     Config.map((text): ReadonlySet<string> => new Set(list(text).map((item) => item.replace(/\/+$/, ""))))
   ),
+  access: accessConfig,
+  limits: limitsConfig,
   /** PEM files; with both the daemon speaks TLS, HTTP/2 and HTTP/1.1. */
   tlsKeyFile: Config.option(Config.String("TLS_KEY_FILE")),
   tlsCertFile: Config.option(Config.String("TLS_CERT_FILE")),
@@ -103,5 +105,13 @@ export const contradiction = (settings: Settings["Service"]): string | undefined
   if (!/^(\/[A-Za-z0-9._~-]+)*$/.test(basePath)) return `BASE_PATH: ${basePath} is no path such as /live`
   const odd = [...origins].find((origin) => origin !== "*" && URL.parse(origin)?.origin !== origin)
   if (odd !== undefined) return `ORIGINS: ${odd} is no origin such as https://app.example.com`
-  return undefined
+  const proxy = settings.limits.trustedProxies.find((text) => networkOf(text) === undefined)
+  if (proxy !== undefined) return `TRUSTED_PROXIES: ${proxy} is no address, nor a network such as 10.0.0.0/8`
+  const access = accessOf(settings.access)
+  if (typeof access === "string") return access
+  return isOpenToAnybody(access) ? undefined : nobodyMay
 }
+
+const nobodyMay =
+  "nobody may do anything: set ANONYMOUS_READ='*' for everybody to read everything, or say how tokens are checked with " +
+  "JWT_SECRET, JWT_PUBLIC_KEY or JWKS_URL, or API_KEY for a backend"

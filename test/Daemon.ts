@@ -52,22 +52,38 @@ export interface Daemon {
   readonly port: number
   readonly hub: Hub["Service"]
   readonly logs: ReadonlyArray<string>
+  /** The same with all that is annotated, and the causes. */
+  readonly lines: ReadonlyArray<string>
   readonly close: () => Promise<void>
+}
+
+/** Everybody may read, and come as often as they like. */
+const open = {
+  ANONYMOUS_READ: "*",
+  ANONYMOUS_REFRESH: "*",
+  MAX_CONNECTIONS_PER_ADDRESS: "100000",
+  MAX_CONNECTIONS_PER_SUBJECT: "100000",
+  WRITES_PER_SECOND: "100000",
+  WRITE_BURST: "100000",
+  MESSAGES_PER_SECOND: "100000"
 }
 
 export const startDaemon = async (
   config: Config,
   env: { readonly [name: string]: string } = {},
   memory?: typeof HubMemory.Service,
-  journal: Layer.Layer<Journal> = Journal.layerNone
+  journal: Layer.Layer<Journal> = Journal.layerNone,
+  more: Layer.Layer<never> = Layer.empty
 ): Promise<Daemon> => {
   const port = Number(env["PORT"] ?? (await freePort()))
   const catalog = makeCatalog(config)
   if (Array.isArray(catalog)) throw new Error(JSON.stringify(catalog))
   const registry: typeof Metric.MetricRegistry.Service = new Map()
   const logs: Array<string> = []
-  const logger = Logger.make(({ logLevel, message }) => {
-    logs.push(`${logLevel} ${String(message)}`)
+  const lines: Array<string> = []
+  const logger = Logger.make((line) => {
+    logs.push(`${line.logLevel} ${String(line.message)}`)
+    lines.push(Logger.formatLogFmt.log(line))
   })
   const layer = layerDaemon.pipe(
     Layer.provide(NodeHttpClient.layerUndici),
@@ -76,9 +92,10 @@ export const startDaemon = async (
     Layer.provide(memory === undefined ? Layer.empty : Layer.succeed(HubMemory, memory)),
     Layer.provide(Settings.layer),
     Layer.provide(Logger.layer([logger])),
+    Layer.provide(more),
     Layer.provide(noFibers),
     Layer.provide(Layer.succeed(Metric.MetricRegistry, registry)),
-    Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ PORT: String(port), ...env })))
+    Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ PORT: String(port), ...open, ...env })))
   )
   const scope = Effect.runSync(Scope.make())
   const context = await Effect.runPromise(Layer.buildWithScope(layer, scope))
@@ -87,6 +104,7 @@ export const startDaemon = async (
     port,
     hub: Context.get(context, Hub),
     logs,
+    lines,
     close: async () => {
       await Effect.runPromise(Scope.close(scope, Exit.void))
       const readers = Effect.runSync(Effect.provideService(readersNow, Metric.MetricRegistry, registry))

@@ -126,6 +126,13 @@ describe("ratecast serve", () => {
     assert.include(line.message, "PORT")
   })
 
+  it("stops where nobody could do anything, and says what to set", async () => {
+    const file = configFile("good.config.ts", 'key: "id"')
+    const run = ratecast(["serve", "--config", file], { PORT: String(await freePort()), ANONYMOUS_READ: "" })
+    assert.strictEqual(await run.exit, 1)
+    assert.match(run.err, /^nobody may do anything: set ANONYMOUS_READ='\*' for everybody .* JWT_SECRET/)
+  })
+
   it("wants both halves of a TLS pair", async () => {
     const env = {
       PORT: String(await freePort()),

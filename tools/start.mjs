@@ -64,6 +64,9 @@ if (env.BASE_API_URL === undefined || env.ASSETS_API_URL === undefined) await st
 // The demo is for people, also where its output is piped.
 env.LOG_FORMAT ??= "pretty"
 env.RATECAST_DATA ??= join(root, "data", `demo-${env.PROFILE ?? "demo"}`)
+// Everybody who reaches the demo may read it.
+env.ANONYMOUS_READ ??= "*"
+env.ANONYMOUS_REFRESH ??= "*"
 env.PAGE ??= join(root, "examples/dex/page")
 process.argv = [
   process.execPath,

@@ -83,6 +83,8 @@ const problem = <const Code extends string, const Status extends number>(
   ) {}
 
 const InvalidQuery = problem("invalid_query", 400, "The query is not understood")
+const Unauthenticated = problem("unauthenticated", 401, "It is not known who asks")
+const Forbidden = problem("forbidden", 403, "This is not allowed")
 const UnknownCollection = problem("unknown_collection", 404, "There is no such collection")
 const UnknownRow = problem("unknown_row", 404, "There is no such row")
 const NotFound = problem("not_found", 404, "There is nothing here")
@@ -93,7 +95,7 @@ class Roads extends HttpApiGroup.make("roads").add(
   HttpApiEndpoint.get("snapshot", "/v1/snapshot", {
     query,
     success: [Snapshot, HttpApiSchema.Empty(304)],
-    error: [InvalidQuery, UnknownCollection, TooMany]
+    error: [InvalidQuery, Unauthenticated, Forbidden, UnknownCollection, TooMany]
   }).annotate(OpenApi.Summary, "The whole state now, once"),
   HttpApiEndpoint.get("changes", "/v1/changes", {
     query: {
@@ -103,12 +105,12 @@ class Roads extends HttpApiGroup.make("roads").add(
       wait: described("How long to wait for a change: 0s to 55s, default 25s. Also as Prefer: wait=N.")
     },
     success: [Schema.Union([Snapshot, Change]), HttpApiSchema.NoContent],
-    error: [InvalidQuery, UnknownCollection, TooMany]
+    error: [InvalidQuery, Unauthenticated, Forbidden, UnknownCollection, TooMany]
   }).annotate(OpenApi.Summary, "Long poll: the change since a cursor, as soon as there is one"),
   HttpApiEndpoint.get("stream", "/v1/stream", {
     query: { ...query, since, interval },
     success: Schema.String.pipe(HttpApiSchema.asText({ contentType: "text/event-stream" })),
-    error: [InvalidQuery, UnknownCollection]
+    error: [InvalidQuery, Unauthenticated, Forbidden, UnknownCollection]
   }).annotate(OpenApi.Summary, "Server-Sent Events: snapshot, change, ping, goodbye"),
   HttpApiEndpoint.get("socket", "/v1/socket", {
     query: { ...query, since, interval },
@@ -139,13 +141,13 @@ class Look extends HttpApiGroup.make("look").add(
   HttpApiEndpoint.get("row", "/v1/rows/:collection/:key", {
     params: { collection: Schema.String, key: Schema.String },
     success: [Schema.Struct({ cursor: Cursor, key: Schema.String, row: Row }), HttpApiSchema.Empty(304)],
-    error: [InvalidQuery, UnknownCollection, UnknownRow, TooMany]
+    error: [InvalidQuery, Unauthenticated, Forbidden, UnknownCollection, UnknownRow, TooMany]
   }).annotate(OpenApi.Summary, "One row"),
   HttpApiEndpoint.get("rowByKey", "/v1/rows/:collection", {
     params: { collection: Schema.String },
     query: { key: Schema.String },
     success: [Schema.Struct({ cursor: Cursor, key: Schema.String, row: Row }), HttpApiSchema.Empty(304)],
-    error: [InvalidQuery, UnknownCollection, UnknownRow, TooMany]
+    error: [InvalidQuery, Unauthenticated, Forbidden, UnknownCollection, UnknownRow, TooMany]
   }).annotate(OpenApi.Summary, "One row, for keys that do not fit into a path"),
   HttpApiEndpoint.post("refresh", "/v1/refresh/:collection", {
     params: { collection: Schema.String },
@@ -156,13 +158,28 @@ class Look extends HttpApiGroup.make("look").add(
       refreshed: Schema.Boolean,
       retryAfterMs: Schema.Finite
     }),
-    error: [InvalidQuery, UnknownCollection, TooMany, Unavailable]
+    error: [InvalidQuery, Unauthenticated, Forbidden, UnknownCollection, TooMany, Unavailable]
   }).annotate(OpenApi.Summary, "Polls the upstream now, once however many ask"),
   HttpApiEndpoint.post("clientPing", "/v1/connections/:id/ping", {
     params: { id: Schema.String },
     success: HttpApiSchema.Empty(204),
     error: NotFound
   }).annotate(OpenApi.Summary, "Says that the client of a stream with ping=client is there")
+) {}
+
+class Who extends HttpApiGroup.make("who").add(
+  HttpApiEndpoint.post("tickets", "/v1/tickets", {
+    success: Schema.Struct({
+      ticket: Schema.String,
+      expiresIn: Schema.Int.annotate({ description: "seconds" })
+    }),
+    error: [Unauthenticated, Forbidden, TooMany]
+  }).annotate(OpenApi.Summary, "Opens one stream or socket as ?ticket=, for what can send no header"),
+  HttpApiEndpoint.post("revocations", "/v1/revocations", {
+    payload: Schema.Union([Schema.Struct({ sub: Schema.String }), Schema.Struct({ jti: Schema.String })]),
+    success: HttpApiSchema.Empty(204),
+    error: [Unauthenticated, Forbidden, Unavailable]
+  }).annotate(OpenApi.Summary, "For a backend, by the API key: these tokens count no more")
 ) {}
 
 class Probes extends HttpApiGroup.make("probes").add(
@@ -184,6 +201,7 @@ class Probes extends HttpApiGroup.make("probes").add(
 export class Api extends HttpApi.make("ratecast")
   .add(Roads)
   .add(Look)
+  .add(Who)
   .add(Probes)
   .annotateMerge(
     OpenApi.annotations({

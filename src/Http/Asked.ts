@@ -34,7 +34,8 @@ const lists = ["collections", "keys", "fields"]
 const narrowings = ["keys", "key", "fields", "where"]
 /** Names of the cursor in the wild; the later ones win, since they are what a reconnecting library adds to a URL. */
 const sinceNames = ["since", "last_event_id", "lastEventId", "lastEventID", "lastEvent"]
-const scalars = [...sinceNames, "interval", "wait", "ping"]
+/** A ticket has been read before. */
+const scalars = [...sinceNames, "interval", "wait", "ping", "ticket"]
 const known = [...lists, "key", "where", ...scalars]
 
 const bounds = {

@@ -6,54 +6,70 @@ import type { Frame, Sink } from "../Hub.ts"
 import { steady } from "../Steady.ts"
 import { frameResponse } from "./Json.ts"
 import { type Asked } from "./Asked.ts"
-import { askedOf, type Ground, minRevisionOf, queryOf } from "./Road.ts"
+import type { Slot } from "./Limits/Slot.ts"
+import { askedOf, cachingFor, type Ground, minRevisionOf, queryOf } from "./Road.ts"
 
 const defaultWait = 25_000
 const maxWait = 55_000
 
-export const changes = (ground: Ground) =>
-  Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
-    const { hub, upstream } = ground
-    const asked = yield* askedOf(request)
-    const { applied, wait } = waitOf(asked, request.headers["prefer"])
-    const { currentTimeMillis } = steady(yield* Clock.Clock)
-    const came = yield* currentTimeMillis
-    const query = yield* queryOf(ground, asked, minRevisionOf(request))
-    upstream.touch(query.parts.keys())
+export const changes = (ground: Ground) => (request: HttpServerRequest.HttpServerRequest) =>
+  ground.limits.admit(request, (slot) => answered(ground, request, slot))
 
-    const over = Deferred.makeUnsafe<void>()
-    const isOver = () => Deferred.doneUnsafe(over, Effect.void)
-    let told: Frame | undefined
-    const sink: Sink = {
-      framing: "text",
-      write: (frame) => {
-        told = frame
-        isOver()
-        return true
-      },
-      end: isOver
-    }
-    const answer = yield* Effect.acquireUseRelease(
-      Effect.sync(() => hub.enter(query, sink, { interval: 0, once: true })),
-      Effect.fnUntraced(function* (reader) {
-        yield* hub.open(reader, { since: asked.since, notBefore: came + Math.min(asked.interval, wait) })
-        const left = Math.max(0, came + wait - (yield* currentTimeMillis))
-        if (left > 0) yield* Deferred.await(over).pipe(Effect.timeoutOption(left))
-        return told ?? (yield* hub.conclude(reader))
-      }),
-      (reader) => Effect.sync(() => hub.leave(reader))
-    )
-    const nothing = typeof answer === "string"
-    const headers = {
-      "cache-control": "no-store",
-      vary: "Accept-Encoding, Authorization, Cookie, Origin",
-      "ratecast-cursor": nothing ? answer : answer.cursor!,
-      ...(applied === undefined ? {} : { "preference-applied": applied })
-    }
-    return nothing
-      ? HttpServerResponse.empty({ status: 204, headers })
-      : yield* frameResponse(request, answer, headers)
-  })
+const answered = Effect.fnUntraced(function* (
+  ground: Ground,
+  request: HttpServerRequest.HttpServerRequest,
+  slot: Slot
+) {
+  const { hub, upstream } = ground
+  const caller = yield* ground.auth.callerOf(request)
+  yield* slot.belongsTo(caller)
+  const asked = yield* askedOf(request)
+  const { applied, wait } = waitOf(asked, request.headers["prefer"])
+  const { currentTimeMillis } = steady(yield* Clock.Clock)
+  const came = yield* currentTimeMillis
+  const query = yield* queryOf(ground, asked, caller, minRevisionOf(request))
+  upstream.touch(query.parts.keys())
+
+  const over = Deferred.makeUnsafe<void>()
+  const isOver = () => Deferred.doneUnsafe(over, Effect.void)
+  let told: Frame | undefined
+  const sink: Sink = {
+    framing: "text",
+    write: (frame) => {
+      told = frame
+      isOver()
+      return true
+    },
+    end: isOver
+  }
+  const answer = yield* Effect.acquireUseRelease(
+    Effect.sync(() => ({
+      reader: hub.enter(query, sink, { interval: 0, once: true }),
+      unwatch: ground.auth.watch(caller, isOver)
+    })),
+    Effect.fnUntraced(function* ({ reader }) {
+      yield* hub.open(reader, { since: asked.since, notBefore: came + Math.min(asked.interval, wait) })
+      const left = Math.max(0, came + wait - (yield* currentTimeMillis))
+      if (left > 0) yield* Deferred.await(over).pipe(Effect.timeoutOption(left))
+      yield* ground.auth.stillGood(caller)
+      return told ?? (yield* hub.conclude(reader))
+    }),
+    ({ reader, unwatch }) =>
+      Effect.sync(() => {
+        unwatch()
+        hub.leave(reader)
+      })
+  )
+  const nothing = typeof answer === "string"
+  const headers = {
+    ...cachingFor(caller, "no-store"),
+    "ratecast-cursor": nothing ? answer : answer.cursor!,
+    ...(applied === undefined ? {} : { "preference-applied": applied })
+  }
+  return nothing
+    ? HttpServerResponse.empty({ status: 204, headers })
+    : yield* frameResponse(request, answer, headers)
+})
 
 /** `wait` wins over `Prefer: wait=N` (RFC 7240, 4.3). */
 const waitOf = (

@@ -1,7 +1,7 @@
 /** One WebSocket: what the client says on it, what it is answered, and how it ends. */
 import type { Duplex } from "node:stream"
 
-import type { Effect } from "effect"
+import { Effect } from "effect"
 
 import {
   type Deadline,
@@ -15,12 +15,15 @@ import {
 } from "../Hub.ts"
 import { Answers } from "./Answers.ts"
 import { type Asked, askedInMessage } from "./Asked.ts"
+import { closeCodes, goodbyeOf } from "./CloseCode.ts"
+import type { Bucket } from "./Limits/Bucket.ts"
 import { Outlet, type OutletEvents } from "./Outlet.ts"
 import type { Peer, PeerEvents } from "./Peer.ts"
 import { Problem, problemDetails } from "./Problem.ts"
 import { attempt, type Ground } from "./Road.ts"
 import { SocketWrites } from "./SocketWrites.ts"
 import { type Answer, type Subscriber, Subscription } from "./Subscription.ts"
+import type { Visit } from "./Visit.ts"
 
 /** Protocol pings that are not answered; one more, and the connection is ended. */
 const maxUnanswered = 2
@@ -30,18 +33,6 @@ const idleAfter = 60_000
 const maxRef = 256
 /** How long a goodbye waits for the frame before it to be taken, ms. */
 const farewellWithin = 2_000
-
-/** Why the server closes, as a status code. To come back: 1012, 4408, and 4429 after its time; not: the others. */
-const closeCodes: { readonly [code in GoodbyeCode]: number } = {
-  rotation: 1012,
-  shutdown: 1012,
-  bad_message: 4400,
-  unknown_collection: 4404,
-  idle: 4408,
-  stalled: 4408,
-  too_large: 4413,
-  too_many: 4429
-}
 
 /** What is the same for all connections. */
 export interface Sockets {
@@ -61,6 +52,8 @@ export class Connection implements Subscriber, OutletEvents, PeerEvents {
   private readonly peer: Peer
   private readonly subscription: Subscription
   private writes: SocketWrites | undefined
+  readonly visit: Visit
+  private readonly messages: Bucket
   private readonly retry: number
   /** From the first time that something is to be answered. */
   private answers: Answers | undefined
@@ -73,6 +66,7 @@ export class Connection implements Subscriber, OutletEvents, PeerEvents {
 
   constructor(
     sockets: Sockets,
+    visit: Visit,
     peer: Peer,
     out: Duplex,
     options: {
@@ -82,11 +76,14 @@ export class Connection implements Subscriber, OutletEvents, PeerEvents {
     }
   ) {
     this.sockets = sockets
+    this.visit = visit
+    this.messages = sockets.ground.limits.messages()
     this.peer = peer
     this.framing = options.deflates ? "deflateSocket" : "socket"
     this.retry = options.retry
     this.outlet = new Outlet(out, this)
     this.subscription = new Subscription(this)
+    visit.begin((why) => this.end(why))
     this.pingLater()
     this.idle()
     peer.listen(sockets.ground.hub, this, options.deflates ? sockets.inflater : undefined)
@@ -103,10 +100,7 @@ export class Connection implements Subscriber, OutletEvents, PeerEvents {
 
   /** Says what is wrong with a query that the client cannot mend on this connection, and ends it. */
   refuse(problem: Problem): void {
-    const { code: own } = problem
-    const code: GoodbyeCode =
-      own === "unknown_collection" || own === "too_many" || own === "too_large" ? own : "bad_message"
-    this.goodbye(code, problem.retryAfterMs, { problem: problemDetails(problem) })
+    this.goodbye(goodbyeOf(problem), problem.retryAfterMs, { problem: problemDetails(problem) })
   }
 
   /** The query on the URL. */
@@ -116,6 +110,7 @@ export class Connection implements Subscriber, OutletEvents, PeerEvents {
 
   heard(data: Buffer, isBinary: boolean): void {
     if (this.ended) return
+    if (!this.messages.take()) return this.refuse(tooFast)
     const message = isBinary ? undefined : parse(data)
     const ref = message?.["ref"]
     if (message === undefined || (ref !== undefined && typeof ref !== "string"))
@@ -137,6 +132,8 @@ export class Connection implements Subscriber, OutletEvents, PeerEvents {
             ? answer(written)
             : this.say(JSON.stringify({ type: "ack", ref, ...written }))
         )
+      case "token":
+        return this.renew(message["token"], answer)
       case "ping":
         return this.say('{"type":"pong"}')
       case "unsubscribe": {
@@ -154,19 +151,35 @@ export class Connection implements Subscriber, OutletEvents, PeerEvents {
       default:
         return this.refuse(
           badMessage(
-            `unknown "type" ${JSON.stringify(message["type"] ?? null).slice(0, 80)}; expected subscribe, unsubscribe, write or ping`
+            `unknown "type" ${JSON.stringify(message["type"] ?? null).slice(0, 80)}; expected subscribe, unsubscribe, write, token or ping`
           )
         )
     }
   }
 
-  private say(text: string): void {
+  /** What was asked for before stays, unless it is not covered any more. */
+  private renew(token: unknown, answer: Answer): void {
+    if (typeof token !== "string") return answer(badMessage('"token" is a string'))
+    this.sockets.fork(
+      this.visit.renew(token).pipe(
+        Effect.map(() => {
+          answer()
+          const problem = this.subscription.uncovered
+          if (problem !== undefined) this.refuse(problem)
+        }),
+        Effect.catchTag("Problem", (problem) => Effect.sync(() => answer(problem)))
+      )
+    )
+  }
+
+  /** A text of its own. */
+  say(text: string): void {
     if (!this.ended) this.answering().say(text)
   }
 
   private writing(): SocketWrites {
     const { fork, ground } = this.sockets
-    return (this.writes ??= new SocketWrites(ground, fork))
+    return (this.writes ??= new SocketWrites(ground, this.visit, fork))
   }
 
   private answering(): Answers {
@@ -174,7 +187,9 @@ export class Connection implements Subscriber, OutletEvents, PeerEvents {
   }
 
   pinged(data: Buffer): void {
-    if (!this.ended) this.answering().pong(data)
+    if (this.ended) return
+    if (this.messages.take()) this.answering().pong(data)
+    else this.refuse(tooFast)
   }
 
   ponged(): void {
@@ -231,7 +246,9 @@ export class Connection implements Subscriber, OutletEvents, PeerEvents {
     this.retire()
     if (code === "stalled") return this.peer.destroy()
     const part = () => {
-      this.outlet.writeOwn(socketText(goodbyeMessage(code, retryAfterMs, more)))
+      this.outlet.writeOwn(
+        socketText(goodbyeMessage(code, retryAfterMs, { ...more, ...this.visit.farewell(code) }))
+      )
       this.release()
       this.peer.close(closeCodes[code], code)
     }
@@ -243,6 +260,7 @@ export class Connection implements Subscriber, OutletEvents, PeerEvents {
   /** Nothing that the client says counts any more, and it is told nothing but goodbye. */
   private retire(): void {
     this.ended = true
+    this.visit.leave()
     this.subscription.end()
     this.sockets.ground.hub.disarm(this.nextPing)
     this.begun()
@@ -260,6 +278,11 @@ const ping = (_now: number, connection: Connection): void => connection.ping()
 const endIdle = (_now: number, connection: Connection): void => connection.end("idle")
 const cut = (_now: number, peer: Peer): void => peer.destroy()
 
+const tooFast = new Problem({
+  code: "too_many",
+  detail: "so many messages a second are more than may be",
+  retryAfterMs: 5_000
+})
 const tooLarge = new Problem({ code: "too_large", detail: "a message is at most 64 KiB" })
 const brokenFrame = new Problem({ code: "bad_message", detail: "this is no WebSocket frame, or no UTF-8" })
 const badMessage = (detail: string) => new Problem({ code: "bad_message", detail })

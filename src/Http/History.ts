@@ -5,7 +5,7 @@ import { HttpRouter, type HttpServerRequest } from "effect/http"
 import { didYouMean } from "../Nearest.ts"
 import { textResponse } from "./Json.ts"
 import { Problem } from "./Problem.ts"
-import { arrival, attempt, type Ground, minRevisionOf, searchOf } from "./Road.ts"
+import { arrival, attempt, cachingFor, type Ground, minRevisionOf, searchOf } from "./Road.ts"
 import { writable } from "./WriteAsked.ts"
 
 const defaultLimit = 50
@@ -15,9 +15,10 @@ const known = ["before", "limit"]
 export const history = (ground: Ground) =>
   Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
     const { catalog, hub } = ground
+    const caller = yield* ground.auth.callerOf(request)
     const collection = (yield* HttpRouter.params)["collection"] ?? ""
     const { before, limit } = yield* attempt(() => pageOf(searchOf(request)))
-    yield* attempt(() => writable(catalog, collection))
+    yield* attempt(() => writable(catalog, collection, caller, "read"))
     yield* arrival(ground, undefined, minRevisionOf(request))
     // One more tells whether there is another page.
     const rows = yield* hub.past(collection, before, limit + 1)
@@ -30,7 +31,7 @@ export const history = (ground: Ground) =>
     const next = rows.length > limit ? page.at(-1)!.key : null
     const text = page.map(({ key, row }) => `{"key":${JSON.stringify(key)},"row":${row}}`).join()
     return textResponse(`{"rows":[${text}],"before":${JSON.stringify(next)}}`, {
-      "cache-control": "no-store"
+      ...cachingFor(caller, "no-store")
     })
   })
 

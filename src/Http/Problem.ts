@@ -10,6 +10,7 @@ const titles = {
   bad_request: [400, "The request is not understood"],
   bad_message: [400, "The message is not understood"],
   invalid_row: [400, "The row is not as it has to be"],
+  unauthenticated: [401, "It is not known who asks"],
   forbidden: [403, "This is not allowed"],
   unknown_collection: [404, "There is no such collection"],
   unknown_row: [404, "There is no such row"],
@@ -57,6 +58,8 @@ export const problemResponse = (problem: Problem): HttpServerResponse.HttpServer
   if (problem.retryAfterMs !== undefined)
     headers["retry-after"] = String(Math.ceil(problem.retryAfterMs / 1000))
   if (problem.allow !== undefined) headers["allow"] = problem.allow
+  // RFC 6750, 3
+  if (problem.code === "unauthenticated") headers["www-authenticate"] = "Bearer"
   // RFC 9110, 15.5.22
   if (problem.code === "upgrade_required")
     Object.assign(headers, { connection: "Upgrade", upgrade: "websocket" })

@@ -7,17 +7,18 @@ import { isAllowedOrigin } from "./Origin.ts"
 import { textResponse } from "./Json.ts"
 import { Problem } from "./Problem.ts"
 import { lookUp } from "./Resolve.ts"
-import { admission, attempt, type Ground } from "./Road.ts"
+import { admission, attempt, cachingFor, type Ground } from "./Road.ts"
 
 export const refresh = (ground: Ground) =>
   Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
     const { catalog, hub, upstream } = ground
+    const caller = yield* ground.auth.callerOf(request, { changes: true })
     yield* noParameters(request)
     // A form of any page could send this one, and never see the answer.
     if (!isAllowedOrigin(request, ground.origins))
       return yield* new Problem({ code: "forbidden", detail: "this origin may not ask for a refresh here" })
     const name = (yield* HttpRouter.params)["collection"] ?? ""
-    yield* attempt(() => lookUp(catalog, name))
+    yield* attempt(() => lookUp(catalog, name, caller, "refresh"))
     if (name.includes("*"))
       return yield* new Problem({
         code: "unknown_collection",
@@ -37,5 +38,5 @@ export const refresh = (ground: Ground) =>
       refreshed,
       retryAfterMs
     }
-    return textResponse(JSON.stringify(answer), { "cache-control": "no-store" })
+    return textResponse(JSON.stringify(answer), cachingFor(caller, "no-store"))
   })

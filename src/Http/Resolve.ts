@@ -1,9 +1,14 @@
-/** From what a client asked for to a query: names looked up, fields checked against the collections that have them. */
+/**
+ * From what a client asked for to a query: names held against what the caller may read, and only then looked up; fields
+ * checked against the collections that have them.
+ */
 import { type Catalog, type Declared, declares } from "../Catalog.ts"
 import { familyOf } from "../Collection.ts"
 import { makeQuery, type Part, type Query } from "../Hub.ts"
 import { didYouMean } from "../Nearest.ts"
 import type { Asked, Narrowing } from "./Asked.ts"
+import { allow, type Caller, may, notAllowed, refusal } from "./Auth/Caller.ts"
+import type { Deed } from "./Auth/Rights.ts"
 import { Problem } from "./Problem.ts"
 
 const maxMemberBytes = 256
@@ -11,9 +16,10 @@ const maxMemberBytes = 256
 const invalid = (detail: string) => new Problem({ code: "invalid_query", detail })
 
 /** Throws a Problem. */
-export const resolve = (catalog: Catalog["Service"], asked: Asked): Query => {
+export const resolve = (catalog: Catalog["Service"], asked: Asked, caller: Caller): Query => {
   const named = new Map<string, Declared>()
-  for (const name of asked.collections ?? everything(catalog)) named.set(name, lookUp(catalog, name))
+  for (const name of asked.collections ?? everything(catalog, caller))
+    named.set(name, lookUp(catalog, name, caller, "read"))
   for (const name of asked.own.keys()) {
     if (!named.has(name))
       throw invalid(`"${name}" has its own form but is not queried${didYouMean(name, named.keys())}`)
@@ -28,19 +34,42 @@ export const resolve = (catalog: Catalog["Service"], asked: Asked): Query => {
   return makeQuery(parts, patterns)
 }
 
-/** All that are not families. */
-export const everything = (catalog: Catalog["Service"]): ReadonlyArray<string> =>
-  [...catalog.declared.values()].filter(({ family }) => !family).map(({ name }) => name)
+/** All that the caller may read and that are not families, and the members that the caller's patterns name. Throws a Problem. */
+const everything = (catalog: Catalog["Service"], caller: Caller): ReadonlyArray<string> => {
+  const plain = [...catalog.declared.values()].filter(({ family }) => !family).map(({ name }) => name)
+  const members = caller.rights.read.filter(
+    (pattern) => familyOf(pattern) !== undefined && !pattern.includes("*") && isThere(catalog, pattern)
+  )
+  const all = [...plain.filter((name) => may(caller, "read", name)), ...members]
+  if (all.length === 0)
+    throw refusal(
+      caller,
+      caller.rights.read.length === 0 ? "nothing can be read" : "nothing can be read without its name"
+    )
+  return all
+}
+
+const isThere = (catalog: Catalog["Service"], name: string): boolean =>
+  declares(catalog, name) !== undefined && Buffer.byteLength(name) <= maxMemberBytes
+
+/** Why the caller may not, or not any more, read a query. */
+export const uncovered = (caller: Caller, { parts, patterns }: Query): Problem | undefined => {
+  const name = [...parts.keys(), ...patterns.keys()].find((name) => !may(caller, "read", name))
+  return name === undefined ? undefined : notAllowed(caller, "read", name)
+}
 
 /** What declares a collection, a member of a family or a pattern over one. Throws a Problem. */
-export const lookUp = (catalog: Catalog["Service"], name: string): Declared => {
+export const lookUp = (catalog: Catalog["Service"], name: string, caller: Caller, deed: Deed): Declared => {
+  allow(caller, deed, name)
   const found = declares(catalog, name)
   if (
     found === undefined ||
     (name.includes("*") && !found.family) ||
     Buffer.byteLength(name) > maxMemberBytes
   ) {
-    const known = [...catalog.declared.values()].map(({ family, name }) => (family ? `${name}:` : name))
+    const known = [...catalog.declared.values()]
+      .map(({ family, name }) => (family ? `${name}:` : name))
+      .filter((known) => may(caller, deed, known))
     const family = familyOf(name)?.family
     const hint =
       family !== undefined && catalog.declared.get(family)?.family === true

@@ -7,7 +7,10 @@ import { parseCursor, type Query, type Readers } from "../Hub.ts"
 import type { Writes } from "../RateEngine.ts"
 import type { Demand } from "../Upstream.ts"
 import { type Asked, askedInUrl } from "./Asked.ts"
+import type { Auth } from "./Auth.ts"
+import type { Caller } from "./Auth/Caller.ts"
 import type { Connections } from "./Connections.ts"
+import type { Limits } from "./Limits.ts"
 import { Problem } from "./Problem.ts"
 import { resolve } from "./Resolve.ts"
 import type { Siblings } from "./Siblings.ts"
@@ -18,6 +21,8 @@ export interface Ground {
   readonly hub: Readers["Service"]
   readonly upstream: Demand["Service"]
   readonly writes: Writes["Service"]
+  readonly auth: Auth["Service"]
+  readonly limits: Limits["Service"]
   /** Those that ping. */
   readonly connections: Connections
   readonly siblings: Siblings
@@ -54,7 +59,8 @@ const readUrl = (request: HttpServerRequest.HttpServerRequest): Asked => {
   let asked = read.get(search)
   if (asked === undefined) {
     asked = askedInUrl(new URLSearchParams(search), undefined)
-    if (search.length > maxReadLength) return asked
+    // A ticket is a secret, and comes once.
+    if (search.length > maxReadLength || search.includes("ticket=")) return asked
     if (read.size >= maxRead) read.clear()
     // A copy: a slice would hold the whole URL.
     read.set(Buffer.from(search).toString(), asked)
@@ -70,13 +76,17 @@ export const askedOf = (request: HttpServerRequest.HttpServerRequest): Effect.Ef
   })
 
 /** What was asked for in one URL, resolved; by `own`, which every reading of a URL has one of, whatever the cursor. */
-const queries = new WeakMap<Catalog["Service"], WeakMap<Asked["own"], Query>>()
+type Resolved = WeakMap<Asked["own"], Query>
+/** By rights: what one caller may read is not what another may. Those of everybody who shows nothing are one object. */
+const queries = new WeakMap<Catalog["Service"], WeakMap<Caller["rights"], Resolved>>()
 
-const queryIn = (catalog: Catalog["Service"], asked: Asked): Query => {
-  let known = queries.get(catalog)
-  if (known === undefined) queries.set(catalog, (known = new WeakMap()))
+const queryIn = (catalog: Catalog["Service"], asked: Asked, caller: Caller): Query => {
+  let byRights = queries.get(catalog)
+  if (byRights === undefined) queries.set(catalog, (byRights = new WeakMap()))
+  let known = byRights.get(caller.rights)
+  if (known === undefined) byRights.set(caller.rights, (known = new WeakMap()))
   let query = known.get(asked.own)
-  if (query === undefined) known.set(asked.own, (query = resolve(catalog, asked)))
+  if (query === undefined) known.set(asked.own, (query = resolve(catalog, asked, caller)))
   return query
 }
 
@@ -86,9 +96,10 @@ const minRevisionShape = /^(?:([0-9a-z]{1,32})-)?([0-9]{1,15})(?:-[0-9a-f]{12})?
 export const queryOf = Effect.fnUntraced(function* (
   ground: Ground,
   asked: Asked,
+  caller: Caller,
   minRevision: string | undefined
 ): Effect.fn.Return<Query, Problem> {
-  const query = yield* attempt(() => queryIn(ground.catalog, asked))
+  const query = yield* attempt(() => queryIn(ground.catalog, asked, caller))
   yield* arrival(ground, asked.since, minRevision)
   yield* admission(ground, query.parts.keys())
   return query
@@ -137,8 +148,8 @@ export const minRevisionOf = (request: HttpServerRequest.HttpServerRequest): str
 /** When a client that is sent away may come back, ms: spread, so that a thousand do not come back at once. */
 export const retryAfter = Random.nextIntBetween(1_000, 5_000)
 
-/** What is the same for all who ask the same; caches must ask again. */
-export const caching = {
-  "cache-control": "no-cache",
+/** Caches must ask again; and what somebody was told who showed a token is for nobody else. */
+export const cachingFor = ({ by }: Caller, how = "no-cache") => ({
+  "cache-control": by === "nothing" ? how : `private, ${how}`,
   vary: "Accept-Encoding, Authorization, Cookie, Origin"
-}
+})

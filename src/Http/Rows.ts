@@ -7,17 +7,18 @@ import { didYouMean } from "../Nearest.ts"
 import { tagOfText } from "../RowTag.ts"
 import { textResponse } from "./Json.ts"
 import { Problem } from "./Problem.ts"
-import { admission, arrival, attempt, caching, type Ground, minRevisionOf, searchOf } from "./Road.ts"
+import { admission, arrival, attempt, cachingFor, type Ground, minRevisionOf, searchOf } from "./Road.ts"
 import { lookUp } from "./Resolve.ts"
 import { tagsOf } from "./Snapshot.ts"
 
 export const rows = (ground: Ground) =>
   Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
     const { catalog, hub, upstream } = ground
+    const caller = yield* ground.auth.callerOf(request)
     const params = yield* HttpRouter.params
     const name = params["collection"] ?? ""
     const key = yield* attempt(() => rowKeyOf(request, params["key"]))
-    const declared = yield* attempt(() => lookUp(catalog, name))
+    const declared = yield* attempt(() => lookUp(catalog, name, caller, "read"))
     if (name.includes("*"))
       return yield* new Problem({
         code: "unknown_collection",
@@ -35,7 +36,7 @@ export const rows = (ground: Ground) =>
     }
     const text = JSON.stringify(row)
     const etag = `"${tagOfText(text)}"`
-    const headers = { ...caching, etag }
+    const headers = { ...cachingFor(caller), etag }
     const tags = tagsOf(request.headers["if-none-match"])
     if (tags.includes(etag.slice(1, -1)) || request.headers["if-none-match"]?.trim() === "*") {
       return HttpServerResponse.empty({ status: 304, headers })

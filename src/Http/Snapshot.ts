@@ -3,12 +3,14 @@ import { Effect } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 
 import { frameResponse } from "./Json.ts"
-import { askedOf, caching, type Ground, minRevisionOf, queryOf } from "./Road.ts"
+import { askedOf, cachingFor, type Ground, minRevisionOf, queryOf } from "./Road.ts"
 
 export const snapshot = (ground: Ground) =>
   Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
     const { hub, upstream } = ground
-    const query = yield* queryOf(ground, yield* askedOf(request), minRevisionOf(request))
+    const caller = yield* ground.auth.callerOf(request)
+    const query = yield* queryOf(ground, yield* askedOf(request), caller, minRevisionOf(request))
+    const caching = cachingFor(caller)
     upstream.touch(query.parts.keys())
     const header = request.headers["if-none-match"]
     const known =

@@ -9,15 +9,22 @@ import * as NodeWS from "@effect/platform-node/NodeWS"
 import { Effect, FiberSet } from "effect"
 import type { HttpServerRequest } from "effect/http"
 
+import { anonymous, refusal } from "./Auth/Caller.ts"
+import { credentialOf } from "./Auth/Credential.ts"
+import { isNothing, noRights } from "./Auth/Rights.ts"
 import { Connection, type Sockets } from "./Connection.ts"
 import { agreedOn, Inflater } from "./Deflate.ts"
 import { handedOver, handOverSocket, type SocketHandover } from "./Handover.ts"
-import { isAllowedOrigin } from "./Origin.ts"
+import type { Slot } from "./Limits/Slot.ts"
+import { isAllowedOrigin, isNamedOrigin } from "./Origin.ts"
 import { Peer } from "./Peer.ts"
 import { Problem, refuseConnection } from "./Problem.ts"
-import { askedOf, type Ground, minRevisionOf, retryAfter } from "./Road.ts"
+import { askedOf, type Ground, minRevisionOf, retryAfter, searchOf } from "./Road.ts"
+import { Visit } from "./Visit.ts"
 
 const protocol = "ratecast.v1"
+/** Whoever showed something wrong, until they are told so. */
+const unknown = anonymous(noRights)
 /** The largest message a client may send, bytes; its parts together. */
 const maxPayload = 64 * 1024
 
@@ -50,10 +57,14 @@ export const socket = Effect.fnUntraced(function* (ground: Ground) {
     (forget) => Effect.sync(forget)
   )
 
-  return Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
-    if (!isAllowedOrigin(request, ground.origins)) {
-      return yield* new Problem({ code: "forbidden", detail: "this origin may not open a WebSocket here" })
-    }
+  const open = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, slot: Slot) {
+    // Whatever takes time is done before the upgrade: from then on the client may say something, or leave.
+    const found = yield* Effect.result(
+      ground.auth
+        .callerOf(request, { takesTicket: true })
+        .pipe(Effect.tap((caller) => slot.belongsTo(caller)))
+    )
+    const retry = yield* retryAfter
     const handover = handOverSocket(request)
     if (handover === undefined) {
       return yield* new Problem({
@@ -63,11 +74,15 @@ export const socket = Effect.fnUntraced(function* (ground: Ground) {
     }
     const accepted = accept(server, handover)
     if (accepted === undefined) return handedOver
-    const connection = new Connection(sockets, accepted, handover.socket, {
+    const caller = found._tag === "Success" ? found.success : unknown
+    const connection = new Connection(sockets, new Visit(ground, caller, slot), accepted, handover.socket, {
       deflates: agreedOn(handover.incoming.headers["sec-websocket-extensions"]) !== undefined,
-      retry: yield* retryAfter
+      retry
     })
     if (ground.hub.isDraining()) connection.end("shutdown")
+    else if (found._tag === "Failure") connection.refuse(found.failure)
+    else if (caller.by === "nothing" && isNothing(caller.rights))
+      connection.refuse(refusal(caller, "nothing can be read or written"))
     else {
       const asked = yield* Effect.result(askedOf(request))
       if (asked._tag === "Failure") connection.refuse(asked.failure)
@@ -76,7 +91,25 @@ export const socket = Effect.fnUntraced(function* (ground: Ground) {
     }
     return handedOver
   })
+
+  return (request: HttpServerRequest.HttpServerRequest) =>
+    mayOpen(request, ground.origins)
+      ? ground.limits.admit(request, (slot) => open(request, slot))
+      : Effect.fail(new Problem({ code: "forbidden", detail: "this origin may not open a WebSocket here" }))
 })
+
+/** A browser opens WebSockets for any page, and with its cookies. */
+const mayOpen = (request: HttpServerRequest.HttpServerRequest, origins: ReadonlySet<string>): boolean =>
+  isAllowedOrigin(request, origins) && (!showsCookie(request) || isNamedOrigin(request, origins, true))
+
+const showsCookie = (request: HttpServerRequest.HttpServerRequest): boolean => {
+  try {
+    return credentialOf(request, searchOf(request)).by === "cookie"
+  } catch {
+    // Whatever is wrong is told after the upgrade.
+    return false
+  }
+}
 
 /** `undefined` where the handshake failed: the client has been answered. */
 const accept = (

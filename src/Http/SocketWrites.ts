@@ -3,6 +3,7 @@ import { Effect, Semaphore } from "effect"
 
 import { Problem } from "./Problem.ts"
 import { attempt, type Ground } from "./Road.ts"
+import type { Visit } from "./Visit.ts"
 import { problemOf, writable, writeInMessage } from "./WriteAsked.ts"
 
 /** More that wait, and the client does not wait for its answers. */
@@ -13,12 +14,14 @@ export type Written = Problem | { readonly epoch: string; readonly revision: num
 
 export class SocketWrites {
   private readonly ground: Ground
+  private readonly visit: Visit
   private readonly fork: (effect: Effect.Effect<void>) => void
   private readonly turn = Semaphore.makeUnsafe(1)
   private waiting = 0
 
-  constructor(ground: Ground, fork: (effect: Effect.Effect<void>) => void) {
+  constructor(ground: Ground, visit: Visit, fork: (effect: Effect.Effect<void>) => void) {
     this.ground = ground
+    this.visit = visit
     this.fork = fork
   }
 
@@ -28,10 +31,15 @@ export class SocketWrites {
         new Problem({ code: "too_many", detail: "so many writes of this connection wait already" })
       )
     this.waiting++
-    const { catalog, hub, writes } = this.ground
+    const { auth, catalog, hub, limits, writes } = this.ground
+    const { current, slot } = this.visit
     const written = Effect.gen(function* () {
       const write = yield* attempt(() => writeInMessage(message))
-      yield* attempt(() => writable(catalog, write.collection))
+      const caller = yield* current
+      // It may have waited for others meanwhile.
+      yield* auth.stillGood(caller)
+      yield* attempt(() => writable(catalog, write.collection, caller))
+      yield* limits.write(caller, slot.address)
       const { key, revision } = yield* writes.write(write).pipe(Effect.mapError(problemOf))
       return { epoch: hub.epoch, revision, key }
     })

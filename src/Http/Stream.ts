@@ -21,48 +21,75 @@ import type { Asked } from "./Asked.ts"
 import { corsHeaders } from "./Cors.ts"
 import { Gzip, takesGzip } from "./Gzip.ts"
 import { handedOver, handOverStream, type StreamHandover } from "./Handover.ts"
+import type { Slot } from "./Limits/Slot.ts"
 import { Outlet, type OutletEvents } from "./Outlet.ts"
 import { Problem } from "./Problem.ts"
-import { askedOf, type Ground, minRevisionOf, queryOf, retryAfter } from "./Road.ts"
+import { askedOf, cachingFor, type Ground, minRevisionOf, queryOf, retryAfter } from "./Road.ts"
+import { Visit } from "./Visit.ts"
 
-const headers = {
+const sseHeaders = {
   "content-type": "text/event-stream",
   "cache-control": "no-cache, no-transform",
   "x-accel-buffering": "no",
   vary: "Accept-Encoding, Authorization, Cookie, Origin"
 }
 
-export const stream = (ground: Ground) =>
-  Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
-    const { hub } = ground
-    const asked = yield* askedOf(request)
-    const query = yield* queryOf(ground, asked, minRevisionOf(request)).pipe(
-      Effect.catchIf(isPassing, (problem) => Effect.succeed(problem))
+export const stream = (ground: Ground) => (request: HttpServerRequest.HttpServerRequest) =>
+  ground.limits
+    .admit(request, (slot) =>
+      enter(ground, request, slot).pipe(
+        Effect.catchIf(isPassing, (problem) => Effect.succeed(problem)),
+        Effect.flatMap((entered) => answer(ground, request, entered))
+      )
     )
-    if (request.method === "HEAD") return HttpServerResponse.empty({ status: 200, headers })
-    const gzip = takesGzip(request.headers["accept-encoding"])
-    const retry = yield* retryAfter
-    const connection = handOverStream(request, {
-      ...headers,
-      ...corsHeaders(request, ground.origins),
-      ...(gzip ? { "content-encoding": "gzip" } : {})
-    })
-    if (connection === undefined) {
-      return yield* new Problem({
-        code: "bad_request",
-        detail: "another answer is on its way on this connection; a stream needs one of its own"
-      })
-    }
-    const sink = new EventSink(ground, connection, gzip, retry)
-    if (query instanceof Problem) {
-      sink.end("too_many", query.retryAfterMs)
-    } else if (hub.isDraining()) {
-      sink.end("shutdown")
-    } else {
-      yield* sink.serve(query, asked)
-    }
-    return handedOver
+    .pipe(Effect.catchIf(isPassing, (problem) => answer(ground, request, problem)))
+
+const answer = Effect.fnUntraced(function* (
+  ground: Ground,
+  request: HttpServerRequest.HttpServerRequest,
+  entered: Effect.Success<ReturnType<typeof enter>> | Problem
+) {
+  const { hub } = ground
+  const headers = {
+    ...sseHeaders,
+    ...(entered instanceof Problem ? {} : cachingFor(entered.caller, sseHeaders["cache-control"]))
+  }
+  if (request.method === "HEAD") return HttpServerResponse.empty({ status: 200, headers })
+  const gzip = takesGzip(request.headers["accept-encoding"])
+  const retry = yield* retryAfter
+  const connection = handOverStream(request, {
+    ...headers,
+    ...corsHeaders(request, ground.origins),
+    ...(gzip ? { "content-encoding": "gzip" } : {})
   })
+  if (connection === undefined) {
+    return yield* new Problem({
+      code: "bad_request",
+      detail: "another answer is on its way on this connection; a stream needs one of its own"
+    })
+  }
+  const visit = entered instanceof Problem ? undefined : new Visit(ground, entered.caller, entered.slot)
+  const sink = new EventSink(ground, connection, visit, gzip, retry)
+  if (entered instanceof Problem) {
+    sink.end("too_many", entered.retryAfterMs)
+  } else if (hub.isDraining()) {
+    sink.end("shutdown")
+  } else {
+    yield* sink.serve(entered.query, entered.asked)
+  }
+  return handedOver
+})
+
+const enter = Effect.fnUntraced(function* (
+  ground: Ground,
+  request: HttpServerRequest.HttpServerRequest,
+  slot: Slot
+) {
+  const caller = yield* ground.auth.callerOf(request, { takesTicket: true })
+  yield* slot.belongsTo(caller)
+  const asked = yield* askedOf(request)
+  return { caller, slot, asked, query: yield* queryOf(ground, asked, caller, minRevisionOf(request)) }
+})
 
 /** A problem that may be gone when the client comes back. */
 const isPassing = (problem: Problem): boolean => problem.code === "too_many" || problem.code === "unavailable"
@@ -77,6 +104,8 @@ class EventSink implements Sink, OutletEvents {
   readonly framing: Framing
   private readonly ground: Ground
   private readonly connection: StreamHandover
+  /** None of a reader that is sent away at once. */
+  private readonly visit: Visit | undefined
   private readonly gzip: Gzip | undefined
   private readonly outlet: Outlet
   private readonly retry: number
@@ -84,9 +113,16 @@ class EventSink implements Sink, OutletEvents {
   private ended = false
   private onDrained: (() => void) | undefined
 
-  constructor(ground: Ground, connection: StreamHandover, gzip: boolean, retry: number) {
+  constructor(
+    ground: Ground,
+    connection: StreamHandover,
+    visit: Visit | undefined,
+    gzip: boolean,
+    retry: number
+  ) {
     this.ground = ground
     this.connection = connection
+    this.visit = visit
     this.retry = retry
     this.gzip = gzip ? new Gzip() : undefined
     const chunked = connection.protocol === "HTTP/1.1"
@@ -99,14 +135,19 @@ class EventSink implements Sink, OutletEvents {
   serve(query: Query, { interval, pings, since }: Asked): Effect.Effect<void> {
     return Effect.suspend(() => {
       const reader = this.enter(query, interval)
-      const opened = this.ground.hub.open(reader, { since, notBefore: 0 })
-      return pings
-        ? Effect.andThen(
-            opened,
-            Effect.sync(() => this.introduce(reader))
-          )
-        : opened
+      this.visit?.begin((why) => this.end(why))
+      return Effect.map(this.ground.hub.open(reader, { since, notBefore: 0 }), () => {
+        if (pings) this.introduce(reader)
+        this.visit?.announce(reader, (ping, cursor) => this.say(ping, cursor))
+      })
     })
+  }
+
+  /** A ping of its own, which may have to wait for the end of a frame. */
+  private say(ping: string, cursor: string): void {
+    if (this.ended) return
+    if (this.outlet.isBusy) this.later(() => this.say(ping, cursor))
+    else this.write(new Frame("ping", cursor, [ping]))
   }
 
   private enter(query: Query, interval: number): Reader {
@@ -128,6 +169,7 @@ class EventSink implements Sink, OutletEvents {
 
   private leave(): void {
     this.outlet.close()
+    this.visit?.leave()
     if (this.reader !== undefined) this.ground.hub.leave(this.reader)
     if (!this.ended) this.ground.left("/v1/stream")
   }
@@ -146,10 +188,7 @@ class EventSink implements Sink, OutletEvents {
   /** A ping of its own, with the id by which the client pings; it may have to wait for the end of the first message. */
   private introduce(reader: Reader): void {
     if (this.ended) return
-    if (this.outlet.isBusy) {
-      this.onDrained = () => this.introduce(reader)
-      return
-    }
+    if (this.outlet.isBusy) return this.later(() => this.introduce(reader))
     const { connections, hub } = this.ground
     const cursor = hub.stands(reader)
     if (cursor === undefined) return
@@ -159,6 +198,15 @@ class EventSink implements Sink, OutletEvents {
     this.write(
       new Frame("ping", cursor, [pingMessage({ from: cursor, cursor, at, asOf: [], connection: id })])
     )
+  }
+
+  /** When the frame that is being taken has been. */
+  private later(run: () => void): void {
+    const { onDrained: before } = this
+    this.onDrained = () => {
+      before?.()
+      run()
+    }
   }
 
   write(frame: Frame): boolean {
@@ -172,11 +220,14 @@ class EventSink implements Sink, OutletEvents {
     if (this.ended) return
     const { hub } = this.ground
     this.ended = true
+    this.visit?.leave()
     // A goodbye cannot be put into the middle of a frame that the reader does not take.
     if (this.outlet.isBusy || code === "stalled") {
       this.connection.destroy()
     } else {
-      this.write(new Frame("goodbye", undefined, [goodbyeMessage(code, retryAfterMs)]))
+      this.write(
+        new Frame("goodbye", undefined, [goodbyeMessage(code, retryAfterMs, this.visit?.farewell(code))])
+      )
       if (this.gzip !== undefined) this.writeOwn(this.gzip.end())
       this.outlet.close()
       this.connection.end(code === "shutdown")

@@ -5,8 +5,9 @@ import type { Pace, Query, Reader, Sink } from "../Hub.ts"
 import type { Asked } from "./Asked.ts"
 import type { Outlet } from "./Outlet.ts"
 import type { Problem } from "./Problem.ts"
-import { resolve } from "./Resolve.ts"
+import { resolve, uncovered } from "./Resolve.ts"
 import { admission, arrival, attempt, type Ground, queryOf } from "./Road.ts"
+import type { Visit } from "./Visit.ts"
 
 /** Subscriptions that wait at once; more, and the client is not serious. */
 const maxWanted = 64
@@ -28,6 +29,9 @@ export interface Subscriber extends Sink {
     readonly fork: (effect: Effect.Effect<void>) => void
   }
   readonly outlet: Outlet
+  readonly visit: Visit
+  /** Sends a text of its own. */
+  readonly say: (text: string) => void
   /** A subscription counts from now on. */
   readonly begun: () => void
 }
@@ -56,7 +60,7 @@ export class Subscription {
       this.ask(Effect.succeed(asked), minRevision, (problem) => problem && refuse(problem))
       return Effect.void
     }
-    return queryOf(this.subscriber.sockets.ground, asked, minRevision).pipe(
+    return queryOf(this.subscriber.sockets.ground, asked, this.subscriber.visit.caller, minRevision).pipe(
       Effect.flatMap((query) => this.replace(query, asked, [])),
       Effect.catchTag("Problem", (problem) => Effect.sync(() => refuse(problem)))
     )
@@ -64,15 +68,19 @@ export class Subscription {
 
   /** Until it counts, the one before it goes on; one that is refused changes nothing. */
   ask(asking: Effect.Effect<Asked, Problem>, minRevision: string | undefined, answer: Answer): void {
+    const { visit } = this.subscriber
     const { fork, ground } = this.subscriber.sockets
     fork(
       Effect.gen({ self: this }, function* () {
         const asked = yield* asking
-        const query = yield* attempt(() => resolve(ground.catalog, asked))
+        const caller = yield* visit.current
+        const query = yield* attempt(() => resolve(ground.catalog, asked, caller))
         const wanted = yield* this.want(answer)
         yield* arrival(ground, asked.since, minRevision)
         yield* this.untilFree()
-        const admitted = yield* Effect.result(admission(ground, query.parts.keys()))
+        // The token may be another one by now.
+        const problem = uncovered(visit.caller, query)
+        const admitted = yield* Effect.result(problem ?? admission(ground, query.parts.keys()))
         if (this.ended || this.wanted !== wanted) return
         this.wanted = undefined
         if (admitted._tag === "Success") return yield* this.replace(query, asked, wanted.answers)
@@ -132,7 +140,14 @@ export class Subscription {
     const pace = interval === unpaced.interval ? unpaced : { ...unpaced, interval }
     const reader = hub.enter(query, subscriber, pace)
     this.reader = reader
-    return hub.open(reader, { since: asked.since, notBefore: 0 })
+    return Effect.map(hub.open(reader, { since: asked.since, notBefore: 0 }), () => {
+      if (!reader.gone) subscriber.visit.announce(reader, (text) => subscriber.say(text))
+    })
+  }
+
+  /** What is read and the caller may not read any more. */
+  get uncovered(): Problem | undefined {
+    return this.reader && uncovered(this.subscriber.visit.caller, this.reader.audience.query)
   }
 
   /** Waits until the client has taken everything: nothing may break into a frame, and nothing pile up behind it. */

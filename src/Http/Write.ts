@@ -5,11 +5,12 @@ import { Effect } from "effect"
 import { HttpRouter, type HttpServerRequest } from "effect/http"
 
 import { tagOf } from "../RowTag.ts"
+import { type Caller, may } from "./Auth/Caller.ts"
 import { parseBody, textBody } from "./Body.ts"
 import { textResponse } from "./Json.ts"
 import { isAllowedOrigin } from "./Origin.ts"
 import { Problem } from "./Problem.ts"
-import { attempt, type Ground } from "./Road.ts"
+import { attempt, cachingFor, type Ground } from "./Road.ts"
 import { rowKeyOf } from "./Rows.ts"
 import { tagsOf } from "./Snapshot.ts"
 import { answerOf, type Matching, type Op, problemOf, writable, writeOf } from "./WriteAsked.ts"
@@ -19,24 +20,28 @@ const maxIdempotencyKey = 256
 export const write = (ground: Ground, op: Op) =>
   Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
     const { catalog, hub, writes } = ground
+    const caller = yield* ground.auth.callerOf(request, { changes: true })
     // A form of any page could send one, and never see the answer.
     if (!isAllowedOrigin(request, ground.origins))
       return yield* new Problem({ code: "forbidden", detail: "pages of this origin may not write here" })
     const params = yield* HttpRouter.params
     const collection = params["collection"] ?? ""
     const asked = op === "append" ? undefined : yield* attempt(() => rowKeyOf(request, params["key"]))
-    yield* attempt(() => writable(catalog, collection))
+    yield* attempt(() => writable(catalog, collection, caller))
+    yield* ground.limits.write(caller, ground.limits.addressOf(request))
     const text = op === "delete" ? "" : yield* textBody(request)
     const body = op === "delete" ? undefined : yield* parseBody(text)
     const matching = yield* attempt(() => matchingOf(request))
     const made = yield* attempt(() => writeOf(op, collection, asked, body, matching))
-    const repeat = yield* attempt(() => repeatOf(request, op, collection, asked, text))
+    const repeat = yield* attempt(() => repeatOf(request, caller, op, collection, asked, text))
     const wrote = yield* writes.write(made, repeat).pipe(Effect.mapError(problemOf))
+    // A patch of nothing would show the row to somebody who may only write.
+    const row = op !== "patch" || may(caller, "read", collection) ? wrote.row : undefined
     return textResponse(
-      JSON.stringify(answerOf(hub.epoch, wrote)),
+      JSON.stringify(answerOf(hub.epoch, { ...wrote, row })),
       {
-        "cache-control": "no-store",
-        ...(wrote.row === undefined ? {} : { etag: `"${tagOf(wrote.row)}"` })
+        ...cachingFor(caller, "no-store"),
+        ...(row === undefined ? {} : { etag: `"${tagOf(row)}"` })
       },
       wrote.isNew ? 201 : 200
     )
@@ -53,9 +58,10 @@ const matchingOf = ({ headers }: HttpServerRequest.HttpServerRequest): Matching 
   }
 }
 
-/** By what a request that comes again is known: its route and its `Idempotency-Key`. */
+/** By what a request that comes again is known: who sent it, its route and its `Idempotency-Key`. */
 const repeatOf = (
   { headers }: HttpServerRequest.HttpServerRequest,
+  { by, subject }: Caller,
   op: Op,
   collection: string,
   key: string | undefined,
@@ -68,7 +74,7 @@ const repeatOf = (
       code: "bad_request",
       detail: `an Idempotency-Key has 1 to ${maxIdempotencyKey} characters`
     })
-  return { id: digest(op, collection, key, given), body: digest(body, headers["if-match"]) }
+  return { id: digest(by, subject, op, collection, key, given), body: digest(body, headers["if-match"]) }
 }
 
 const digest = (...parts: ReadonlyArray<string | undefined>): string =>

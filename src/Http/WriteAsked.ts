@@ -2,15 +2,22 @@
 import type { Catalog } from "../Catalog.ts"
 import { didYouMean } from "../Nearest.ts"
 import type { Write, WriteRefused, Wrote } from "../RateEngine.ts"
+import type { Caller } from "./Auth/Caller.ts"
+import type { Deed } from "./Auth/Rights.ts"
 import { Problem, type ProblemCode } from "./Problem.ts"
 import { lookUp } from "./Resolve.ts"
 import { tagsOf } from "./Snapshot.ts"
 
 export type Op = Write["op"]
 
-/** Whether anybody can write to it at all; the name is in the config. */
-export const writable = (catalog: Catalog["Service"], name: string): void => {
-  const { collection } = lookUp(catalog, name)
+/** Whether the caller may, and anybody can write to it at all. Throws a Problem. */
+export const writable = (
+  catalog: Catalog["Service"],
+  name: string,
+  caller: Caller,
+  deed: Deed = "write"
+): void => {
+  const { collection } = lookUp(catalog, name, caller, deed)
   if (name.includes("*"))
     throw new Problem({ code: "unknown_collection", detail: "one collection is written to, not a pattern" })
   if (collection.kind !== "written")

@@ -13,6 +13,10 @@ export type GoodbyeCode =
   | "rotation"
   | "shutdown"
   | "stalled"
+  | "expired"
+  | "revoked"
+  | "unauthenticated"
+  | "forbidden"
   | "unknown_collection"
   | "bad_message"
   | "too_large"
@@ -92,6 +96,8 @@ export const pingMessage = (options: {
   readonly asOf: Iterable<readonly [collection: string, asOf: number]>
   /** For a client that pings, too: its connection. */
   readonly connection?: string
+  /** For a client that came with a ticket: another one. */
+  readonly ticket?: string
 }): string =>
   object([
     ["type", '"ping"'],
@@ -100,7 +106,10 @@ export const pingMessage = (options: {
     ["at", String(options.at)],
     ["interval", String(pingEvery)],
     ["asOf", object([...options.asOf].map(([name, at]) => [name, String(at)]))],
-    ...(options.connection === undefined ? [] : [["connection", JSON.stringify(options.connection)] as const])
+    ...(options.connection === undefined
+      ? []
+      : [["connection", JSON.stringify(options.connection)] as const]),
+    ...(options.ticket === undefined ? [] : [["ticket", JSON.stringify(options.ticket)] as const])
   ])
 
 /** What stands before the collections of a snapshot; a `}` closes it after them. */

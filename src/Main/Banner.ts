@@ -2,6 +2,7 @@
 import { Console, Effect, Layer } from "effect"
 
 import { Catalog } from "../Catalog.ts"
+import { covers } from "../Http/Auth/Rights.ts"
 import { hasAdminListener, Settings, tlsOf } from "../Settings.ts"
 import { isForPeople } from "./Logs.ts"
 
@@ -14,6 +15,12 @@ export const layerBanner = Layer.effectDiscard(
     const url = `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}${basePath}`
     const admin = hasAdminListener(settings) ? `http://${adminHost}:${adminPort}` : url
     const names = [...catalog.declared.values()].map(({ family, name }) => (family ? `${name}:*` : name))
+    // Whoever tries it has no token yet.
+    const open = names.findLast((name) => covers(settings.access.anonymousRead, name))
+    const hint =
+      open === undefined
+        ? "ratecast token --help    (without a token nobody reads)"
+        : `curl -N '${url}/v1/stream?collections=${open}'`
     if (!isForPeople(settings.logFormat)) {
       return yield* Effect.logInfo("ratecast is up").pipe(
         Effect.annotateLogs({ url, admin, collections: names })
@@ -24,7 +31,7 @@ export const layerBanner = Layer.effectDiscard(
 
   ➜ serving   ${url}/
   ➜ docs      ${admin}/docs     metrics  ${admin}/metrics
-  ➜ try       curl -N '${url}/v1/stream?collections=${names.at(-1)}'
+  ➜ try       ${hint}
 
   collections ${names.join(", ")}
 `)

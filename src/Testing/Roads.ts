@@ -30,8 +30,9 @@ const listen = Effect.fnUntraced(function* (ground: Ground, client: Client) {
   const { hub } = ground
   const request = requestOf(client)
   const retry = yield* retryAfter
+  const caller = yield* ground.auth.callerOf(request)
   const asked = yield* askedOf(request)
-  const query = yield* Effect.result(queryOf(ground, asked, undefined))
+  const query = yield* Effect.result(queryOf(ground, asked, caller, undefined))
   const over = Deferred.makeUnsafe<number>()
   const sink: Sink = {
     framing: "text",

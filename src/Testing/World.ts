@@ -16,7 +16,7 @@ import {
 import { TestClock } from "effect/testing"
 
 import type { Catalog } from "../Catalog.ts"
-import { type Ground, groundOf, problemDetails } from "../Http.ts"
+import { Auth, type Ground, groundOf, Limits, problemDetails } from "../Http.ts"
 import { Disk, layerMemory } from "../Hub.ts"
 import type { Client, Connecting } from "./Client.ts"
 import { QueryRefused } from "./Mistakes.ts"
@@ -172,7 +172,11 @@ export class World implements Connecting {
     const { catalog, disk, script } = this
     const stage = layerStage({ catalog, client: script.layer, journal: layerMemory(disk) })
     const built = yield* Layer.buildWithScope(stage, scope)
-    this.run = { scope, ground: yield* Effect.provideContext(groundOf(new Set()), built) }
+    const ground = groundOf(new Set()).pipe(
+      Effect.provide([Auth.layerOpen, Limits.layerOpen]),
+      Effect.provideContext(built)
+    )
+    this.run = { scope, ground: yield* ground }
     yield* this.up.open
   })
 

@@ -68,6 +68,9 @@ export class Process {
         PORT: String(port),
         RATECAST_DATA: data,
         LOG_FORMAT: "json",
+        ANONYMOUS_READ: "*",
+        MAX_CONNECTIONS_PER_ADDRESS: "100000",
+        MESSAGES_PER_SECOND: "100000",
         CHAOS_UPSTREAM: upstream
       }
     })

@@ -31,7 +31,8 @@ const configOf = () =>
     }
   }) as Config
 
-const start = (file: string) => startDaemon(configOf(), {}, undefined, layerSqlite(file))
+const start = (file: string) =>
+  startDaemon(configOf(), { ANONYMOUS_WRITE: "*" }, undefined, layerSqlite(file))
 
 beforeAll(async () => {
   await backend.start()

@@ -15,6 +15,9 @@ export type Deed = keyof Rights
 export const noRights: Rights = { read: [], write: [], refresh: [] }
 export const allRights: Rights = { read: ["*"], write: ["*"], refresh: ["*"] }
 
+export const isNothing = ({ read, refresh, write }: Rights): boolean =>
+  read.length + write.length + refresh.length === 0
+
 /** A subject of these, or none, would make more of `{sub}` than one name. */
 const isPlain = (subject: string): boolean => subject !== "" && !/[*{\p{Cc}]/u.test(subject)
 

@@ -4,14 +4,11 @@ import { createPublicKey, type KeyObject } from "node:crypto"
 import { Clock, Data, DateTime, Effect, Redacted, Schema } from "effect"
 import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from "jose"
 
+import type { Keys } from "../../Settings.ts"
 import type { Caller } from "./Caller.ts"
 import { expand } from "./Rights.ts"
 
-/** What tokens are checked with. */
-export type Keys =
-  | { readonly by: "secret"; readonly secret: Redacted.Redacted<string> }
-  | { readonly by: "public key"; readonly pem: string }
-  | { readonly by: "jwks"; readonly url: string }
+export type { Keys } from "../../Settings.ts"
 
 export interface TokenOptions {
   readonly keys: Keys
@@ -21,7 +18,11 @@ export interface TokenOptions {
 }
 
 /** What is wrong with a token, in words for whoever sent it; `expired 3 min ago`. */
-export class BadToken extends Data.TaggedError("BadToken")<{ readonly detail: string }> {}
+export class BadToken extends Data.TaggedError("BadToken")<{
+  readonly detail: string
+  /** It may be a good one: it cannot be told now. */
+  readonly isOurs?: boolean
+}> {}
 
 /** The settings say how to check tokens, and it cannot be done so. */
 export class BadKey extends Data.TaggedError("BadKey")<{ readonly detail: string }> {}
@@ -87,13 +88,17 @@ const verifierOf = (keys: Keys): Verifier | BadKey => {
   }
 }
 
-/** Checks tokens. Fails where the settings cannot be meant. */
-export const makeTokens = ({ audience, issuer, keys }: TokenOptions) => {
+export interface Tokens {
+  readonly check: (token: string, byCookie?: boolean) => Effect.Effect<Caller, BadToken>
+}
+
+/** Fails where the settings cannot be meant. */
+export const makeTokens = ({ audience, issuer, keys }: TokenOptions): Effect.Effect<Tokens, BadKey> => {
   const verifier = verifierOf(keys)
   if (verifier instanceof BadKey) return Effect.fail(verifier)
   const check = Effect.fnUntraced(function* (
     token: string,
-    byCookie: boolean
+    byCookie = false
   ): Effect.fn.Return<Caller, BadToken> {
     if (token.length > maxLength)
       return yield* new BadToken({ detail: `a token has at most ${maxLength} characters` })
@@ -108,7 +113,10 @@ export const makeTokens = ({ audience, issuer, keys }: TokenOptions) => {
           ...(issuer === undefined ? {} : { issuer }),
           ...(audience === undefined ? {} : { audience })
         }),
-      catch: (error) => new BadToken({ detail: reasonOf(error, now) })
+      catch: (error) =>
+        keys.by === "jwks" && isUnreachable(error)
+          ? new BadToken({ detail: "the keys could not be fetched; try again", isOurs: true })
+          : new BadToken({ detail: reasonOf(error, now) })
     })
     return yield* callerOf(payload, now, byCookie)
   })
@@ -116,13 +124,16 @@ export const makeTokens = ({ audience, issuer, keys }: TokenOptions) => {
 }
 
 const callerOf = (
-  { exp, jti, ratecast = {}, sub }: JWTPayload,
+  { exp, iat, jti, ratecast = {}, sub }: JWTPayload,
   now: number,
   byCookie: boolean
 ): Effect.Effect<Caller, BadToken> => {
   const expiresAt = exp! * 1000
   if (expiresAt <= now)
     return Effect.fail(new BadToken({ detail: `the token expired ${ago(now - expiresAt)}` }))
+  for (const [name, value] of Object.entries({ sub, jti }) as ReadonlyArray<readonly [string, unknown]>)
+    if (value !== undefined && typeof value !== "string")
+      return Effect.fail(new BadToken({ detail: `the claim "${name}" is not a string` }))
   const claim = Claim(ratecast)
   if (claim._tag === "None")
     return Effect.fail(
@@ -136,10 +147,19 @@ const callerOf = (
     subject: sub,
     rights: { read: expand(read, sub), write: expand(write, sub), refresh: expand(refresh, sub) },
     expiresAt,
+    issuedAt: iat === undefined ? undefined : iat * 1000,
     tokenId: jti,
-    byCookie
+    byCookie,
+    byTicket: false
   })
 }
+
+/** Not only what cannot be reached: keys that are none are not the token's fault either. */
+const isUnreachable = (error: unknown): boolean =>
+  !(error instanceof errors.JOSEError) ||
+  error instanceof errors.JWKSTimeout ||
+  error instanceof errors.JWKSInvalid ||
+  error.code === "ERR_JOSE_GENERIC"
 
 /** Nothing of the token itself: it may be a secret of somebody. */
 const reasonOf = (error: unknown, now: number): string => {
@@ -157,8 +177,6 @@ const reasonOf = (error: unknown, now: number): string => {
     return "the token is signed by an algorithm that does not count here"
   if (error instanceof errors.JWSSignatureVerificationFailed || error instanceof errors.JWKSNoMatchingKey)
     return "the token is not signed by a key that is known here"
-  if (error instanceof errors.JWKSTimeout || !(error instanceof errors.JOSEError))
-    return "the keys could not be fetched; try again"
   return "this is not a token"
 }
 
@@ -177,5 +195,5 @@ const span = (ms: number): string => {
   return "a moment"
 }
 
-const ago = (ms: number): string => `${span(ms)} ago`
-const ahead = (ms: number): string => `${span(ms)} from now`
+export const ago = (ms: number): string => `${span(ms)} ago`
+export const ahead = (ms: number): string => `${span(ms)} from now`

@@ -56,8 +56,10 @@ describe("a token counts", () => {
         subject: "17",
         rights: { read: ["pools", "support:17"], write: ["support:17"], refresh: [] },
         expiresAt: (now + 60) * 1000,
+        issuedAt: undefined,
         tokenId: "t1",
-        byCookie: false
+        byCookie: false,
+        byTicket: false
       })
     })
   )

@@ -1,0 +1,127 @@
+/** `ratecast token`, and the settings that say who may, as a person meets them. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+import { afterAll, assert, describe, it } from "@effect/vitest"
+import { SignJWT } from "jose"
+
+import { Backend, freePort, until } from "../Daemon.ts"
+import { Folder, ratecast } from "../Process.ts"
+
+const secret = "canary-secret-of-more-than-thirty-two-bytes"
+const folder = mkdtempSync(join(tmpdir(), "ratecast-token-"))
+const configs = new Folder()
+const backend = new Backend()
+afterAll(async () => {
+  rmSync(folder, { recursive: true })
+  configs.remove()
+  await backend.close()
+})
+
+const run = async (args: ReadonlyArray<string>, env: { readonly [name: string]: string } = {}) => {
+  const started = ratecast(["token", ...args], env)
+  return { code: await started.exit, out: started.out, err: started.err.trim() }
+}
+const sign = (claims: object) =>
+  new SignJWT(claims as never).setProtectedHeader({ alg: "HS256" }).sign(Buffer.from(secret))
+
+describe("ratecast token", () => {
+  it("makes a token that the daemon of the same settings takes, with the secret in a file", async () => {
+    const file = join(folder, "secret")
+    writeFileSync(file, `${secret}\n`)
+    const env = { JWT_SECRET_FILE: file, JWT_AUDIENCE: "ratecast", JWT_ISSUER: "https://id" }
+    const { code, out } = await run(
+      ["--sub", "7", "--read", "things,support:{sub}", "--write", "chat", "--for", "15min"],
+      env
+    )
+    assert.strictEqual(code, 0)
+    const token = out.trim()
+    await backend.start()
+    backend.body = [{ id: "a", n: 1 }]
+    const port = await freePort()
+    const daemon = ratecast(["serve", "--config", configs.config("t.config.ts", backend.url, 'key: "id"')], {
+      ...env,
+      ANONYMOUS_READ: "",
+      PORT: String(port)
+    })
+    await until("things to be live", () => daemon.out.includes("things is live"), 15_000)
+    const ask = async (headers: { readonly [name: string]: string }) =>
+      (await fetch(`http://127.0.0.1:${port}/v1/snapshot`, { headers })).status
+    assert.strictEqual(await ask({ authorization: `Bearer ${token}` }), 200)
+    assert.strictEqual(await ask({}), 401)
+    daemon.child.kill("SIGTERM")
+    assert.strictEqual(await daemon.exit, 0)
+    const explained = await run(["explain", token], env)
+    assert.strictEqual(explained.code, 0)
+    assert.match(explained.out, /^subject +"7"$/m)
+    assert.match(explained.out, /^reads +"things" "support:7"$/m)
+    assert.match(explained.out, /^expires .* min from now$/m)
+    assert.match(explained.out, /^counts +yes/m)
+  })
+
+  it("says what is wrong with one, and never the secret", async () => {
+    const now = Math.floor(Date.now() / 1000)
+    const cases: ReadonlyArray<
+      readonly [token: string, env: { readonly [name: string]: string }, wrong: RegExp]
+    > = [
+      [await sign({ exp: now - 185 }), { JWT_SECRET: secret }, /does not count: the token expired 3 min ago/],
+      [await sign({ exp: now - 185 }), {}, /does not count: the token expired 3 min ago/],
+      [
+        await sign({ exp: now + 60, aud: "x" }),
+        { JWT_SECRET: secret, JWT_AUDIENCE: "ratecast" },
+        /does not count: the token is for another audience/
+      ],
+      [
+        await sign({ exp: now + 60 }),
+        { JWT_SECRET: "s".repeat(32) },
+        /not signed by a key that is known here/
+      ],
+      ["x.y", { JWT_SECRET: secret }, /this is not a token/]
+    ]
+    for (const [token, env, wrong] of cases) {
+      const { code, err, out } = await run(["explain", token], env)
+      assert.strictEqual(code, 1)
+      assert.match(err, wrong)
+      assert.notInclude(out + err, secret)
+    }
+    const unchecked = await run(["explain", await sign({ exp: now + 60 })])
+    assert.strictEqual(unchecked.code, 0)
+    assert.match(unchecked.out, /^counts +nobody knows/m)
+  })
+
+  it("shows nothing that a terminal would take for a command", async () => {
+    const { out } = await run(["explain", await sign({ sub: "\u001b[2J\u009b2J\u202e", exp: 1e10 })])
+    assert.include(out, String.raw`"\u001b[2J\u009b2J\u202e"`)
+  })
+
+  it("needs a secret, and a time that is one; help has examples", async () => {
+    assert.include((await run(["--read", "*"])).err, "JWT_SECRET is not set")
+    assert.include((await run([], { JWT_SECRET: "short" })).err, "at least 32 bytes")
+    assert.include((await run(["--for", "1y"], { JWT_SECRET: secret })).err, "a time such as 30s")
+    assert.include((await run(["--help"])).out, "--read 'support:{sub}'")
+  })
+})
+
+describe("settings that cannot be meant are said to be", () => {
+  const cases: ReadonlyArray<readonly [env: { readonly [name: string]: string }, wrong: RegExp]> = [
+    [{ JWT_SECRET: "short" }, /JWT_SECRET: expected at least 32 bytes/],
+    [{ JWT_SECRET: secret, JWKS_URL: "https://id/keys" }, /JWT_SECRET and JWKS_URL are set/],
+    [{ JWT_SECRET: secret, JWT_SECRET_FILE: "/x" }, /JWT_SECRET and JWT_SECRET_FILE are both set/],
+    [{ API_KEY_FILE: "/nowhere" }, /API_KEY_FILE: the file \/nowhere cannot be read/],
+    [{ API_KEY: "short" }, /API_KEY: expected at least 16/],
+    [{ JWT_PUBLIC_KEY: "hello" }, /JWT_PUBLIC_KEY: this is no public key/],
+    [{ ANONYMOUS_READ: "support:{sub}" }, /ANONYMOUS_READ: \{sub\} is the subject of a token/],
+    [{ TRUSTED_PROXIES: "10.0.0.0/33" }, /TRUSTED_PROXIES: 10\.0\.0\.0\/33 is no address/],
+    [{ MAX_CONNECTIONS: "0" }, /MAX_CONNECTIONS/]
+  ]
+  for (const [env, wrong] of cases)
+    it(`${Object.keys(env).join(" and ")}: ${Object.values(env).at(-1)!.slice(0, 20)}`, async () => {
+      const file = configs.config("s.config.ts", "http://127.0.0.1:1", 'key: "id"')
+      const daemon = ratecast(["serve", "--config", file], { PORT: String(await freePort()), ...env })
+      assert.strictEqual(await daemon.exit, 1)
+      assert.match(daemon.err, wrong)
+      assert.notInclude(daemon.err, "    at ")
+      assert.notInclude(daemon.err, secret)
+    })
+})
