@@ -37,7 +37,9 @@ export { changes } from "./Http/Changes.ts"
 export { Limits } from "./Http/Limits.ts"
 export { Problem, problemDetails } from "./Http/Problem.ts"
 export { askedOf, type Ground, queryOf, retryAfter } from "./Http/Road.ts"
-export { Siblings } from "./Http/Siblings.ts"
+export type { Caller } from "./Http/Auth/Caller.ts"
+export type { Revocation } from "./Http/Auth/Revocations.ts"
+export { type Own, Siblings } from "./Http/Siblings.ts"
 export { snapshot } from "./Http/Snapshot.ts"
 
 type Endpoint = Route & { readonly handler: Handler<HttpRouter.RouteContext> }
@@ -65,7 +67,7 @@ export const groundOf = Effect.fnUntraced(function* (
 
 const roads = Effect.fnUntraced(function* (origins: ReadonlySet<string>) {
   const ground = yield* groundOf(origins)
-  ground.siblings.answer((id) => ground.connections.ping(id))
+  ground.siblings.answer({ ...ground.auth.own, ping: (id) => ground.connections.ping(id) })
   const endpoints: ReadonlyArray<Endpoint> = [
     { method: "GET", path: "/v1/snapshot", handler: snapshot(ground) },
     { method: "GET", path: "/v1/changes", handler: changes(ground) },

@@ -20,7 +20,7 @@ import {
 import { ServeError } from "effect/http/HttpServerError"
 import { PrometheusMetrics } from "effect/observability"
 
-import { Siblings } from "./Http.ts"
+import { type Revocation, Siblings } from "./Http.ts"
 import type { Hub } from "./Hub.ts"
 import type { Writes } from "./RateEngine.ts"
 import { Settings } from "./Settings.ts"
@@ -41,6 +41,8 @@ const endings = Metric.counter("threads_ended_total", {
 
 /** A thread that ends is started anew after this long, twice as long each time, ms; at once where it has served for a minute. */
 const restartAfter = { least: 100, most: 30_000, forgivenAfter: 60_000 }
+/** So many as one thread remembers. */
+const maxRevocations = 100_000
 /** A thread that is busy for longer is told of as it was when it was asked last. */
 const metricsWithin = "1 second"
 
@@ -83,6 +85,18 @@ const make = Effect.fnUntraced(function* ({ config, entry, logFormat }: Options)
     return Deferred.await(everybodyHolds)
   })
 
+  /** For threads that are started anew. */
+  const revocations = new Map<string, Revocation>()
+  const remember = (revocation: Revocation): void => {
+    const id = JSON.stringify(revocation.revoked)
+    revocations.delete(id)
+    revocations.set(id, revocation)
+    for (const oldest of revocations.keys()) {
+      if (revocations.size <= maxRevocations) return
+      revocations.delete(oldest)
+    }
+  }
+
   const countServing = () =>
     servingNow.updateUnsafe(seats.filter(({ line }) => line !== undefined).length, context)
   const seatOf = (id: string) => seats.find(({ thread }) => id.startsWith(`${thread}.`))
@@ -93,6 +107,22 @@ const make = Effect.fnUntraced(function* ({ config, entry, logFormat }: Options)
       Effect.suspend(() => seatOf(id)?.line?.ask("ping", id) ?? Effect.succeed(false)).pipe(
         Effect.catch(() => Effect.succeed(false))
       ),
+    redeem: (ticket) =>
+      Effect.suspend(() => seatOf(ticket)?.line?.ask("redeem", ticket) ?? Effect.succeed(undefined)).pipe(
+        Effect.catch(() => Effect.succeed(undefined))
+      ),
+    revoke: (revocation) => {
+      remember(revocation)
+      return Effect.forEach(
+        seats,
+        ({ line }) =>
+          Effect.suspend(() => line?.ask("revoke", revocation) ?? Effect.succeed(true)).pipe(
+            // One that has ended is told when it is started anew.
+            Effect.catch(() => Effect.succeed(true))
+          ),
+        { concurrency: "unbounded" }
+      ).pipe(Effect.map((remembered) => remembered.every((each) => each)))
+    },
     metrics: Effect.gen(function* () {
       yield* Effect.forEach(
         seats,
@@ -118,13 +148,18 @@ const make = Effect.fnUntraced(function* ({ config, entry, logFormat }: Options)
     isServing: () => seats.some(({ line }) => line !== undefined)
   }
 
-  const { metrics, ping } = siblings
+  const { metrics, ping, redeem, revoke } = siblings
   const once = (seat: Seat) =>
     runThread({
       entry,
       orders: { thread: seat.thread, config, port, logFormat, logLevel },
-      answers: { ping, metrics: () => metrics },
-      held,
+      answers: { ping, redeem, revoke, metrics: () => metrics },
+      held: (line) =>
+        Effect.forEach(revocations.values(), (each) => line.ask("revoke", each), { discard: true }).pipe(
+          // One that has ended is seen elsewhere.
+          Effect.ignore,
+          Effect.andThen(held)
+        ),
       listens: (line) => {
         seat.line = line
         countServing()

@@ -9,7 +9,7 @@ import { type Access, accessOf, Settings } from "../Settings.ts"
 import { steady } from "../Steady.ts"
 import { anonymous, backend, type Caller } from "./Auth/Caller.ts"
 import { credentialOf } from "./Auth/Credential.ts"
-import { type Revoked, Revocations } from "./Auth/Revocations.ts"
+import { type Revocation, type Revoked, Revocations } from "./Auth/Revocations.ts"
 import { allRights } from "./Auth/Rights.ts"
 import { Tickets } from "./Auth/Tickets.ts"
 import { BadKey, makeTokens } from "./Auth/Tokens.ts"
@@ -17,6 +17,7 @@ import { type Ending, Watches } from "./Auth/Watches.ts"
 import { isNamedOrigin } from "./Origin.ts"
 import { Problem } from "./Problem.ts"
 import { attempt, searchOf } from "./Road.ts"
+import { type Own, Siblings } from "./Siblings.ts"
 
 export interface Asking {
   /** Whether a ticket may stand in the query. */
@@ -42,7 +43,9 @@ export class Auth extends Context.Service<
     /** `undefined`: too many wait already. */
     readonly ticket: (caller: Caller, forMs?: number) => string | undefined
     /** `false`: no more of them can be remembered. What is read with such tokens ends in any case. */
-    readonly revoke: (revoked: Revoked) => boolean
+    readonly revoke: (revoked: Revoked) => Effect.Effect<boolean>
+    /** For siblings: what was issued here, and what was revoked elsewhere. */
+    readonly own: Pick<Own, "redeem" | "revoke">
   }
 >()("ratecast/Http/Auth") {
   static readonly layer = Layer.effect(
@@ -84,7 +87,8 @@ function make(access: Access, origins: ReadonlySet<string>) {
         : yield* makeTokens({ keys: access.keys, issuer: access.issuer, audience: access.audience })
     const apiKey = access.apiKey === undefined ? undefined : digest(Redacted.value(access.apiKey))
     const nobody = anonymous(access.anonymous)
-    const tickets = new Tickets(steady(clock))
+    const siblings = yield* Siblings
+    const tickets = new Tickets(steady(clock), siblings.prefix)
     const revocations = new Revocations()
     const watches = new Watches(hub, clock)
 
@@ -119,12 +123,20 @@ function make(access: Access, origins: ReadonlySet<string>) {
     })
 
     const redeemed = Effect.fnUntraced(function* (text: string): Effect.fn.Return<Caller, Problem> {
-      const caller = tickets.redeem(text)
+      const caller = yield* text.startsWith(tickets.prefix)
+        ? Effect.succeed(tickets.redeem(text))
+        : siblings.redeem(text)
       if (caller === undefined)
         return yield* bad("this is not a ticket, or no longer: each opens one connection, within 30 s")
       yield* stillGood(caller)
       return caller
     })
+
+    const revoke = (revocation: Revocation): boolean => {
+      const added = revocations.add(revocation, clock.currentTimeMillisUnsafe())
+      watches.revoke(revocation.revoked, (caller) => !added || revocations.has(caller))
+      return added
+    }
 
     return Auth.of({
       callerOf: Effect.fnUntraced(function* (request, { changes = false, takesTicket = false } = {}) {
@@ -164,11 +176,13 @@ function make(access: Access, origins: ReadonlySet<string>) {
       watch: (caller, end) =>
         revocations.has(caller) ? hub.after(0, () => end("revoked")) : watches.add(caller, end),
       ticket: (caller, forMs) => tickets.issue(caller, forMs),
-      revoke: (revoked) => {
-        const added = revocations.add(revoked, clock.currentTimeMillisUnsafe())
-        watches.revoke(revoked, (caller) => !added || revocations.has(caller))
-        return added
-      }
+      revoke: (revoked) =>
+        Effect.suspend(() => {
+          const revocation = { revoked, at: clock.currentTimeMillisUnsafe() }
+          const added = revoke(revocation)
+          return Effect.map(siblings.revoke(revocation), (others) => added && others)
+        }),
+      own: { redeem: (ticket) => tickets.redeem(ticket), revoke }
     })
   })
 }

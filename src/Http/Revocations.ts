@@ -27,7 +27,7 @@ export const revocations = ({ auth }: Ground) =>
         code: "bad_request",
         detail: `the body is {"sub":"…"} or {"jti":"…"}, of at most ${maxName} characters`
       })
-    if (!auth.revoke(revoked.value))
+    if (!(yield* auth.revoke(revoked.value)))
       return yield* new Problem({
         code: "unavailable",
         detail:

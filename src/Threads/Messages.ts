@@ -1,6 +1,7 @@
 /** What the main thread and one that serves readers tell and ask each other. */
 import type { LogLevel, Metric } from "effect"
 
+import type { Caller, Revocation } from "../Http.ts"
 import type { Kept, News, Past, PastAsked } from "../Hub.ts"
 import type { Repeat, Write, WriteRefused, Wrote } from "../RateEngine.ts"
 import type { Refreshed } from "../Upstream.ts"
@@ -49,16 +50,21 @@ interface Asks<About, Answer> {
   readonly answer: Answer
 }
 
-export type ThreadAsks = {
+/** Of a sibling, by whichever of them has it. */
+type SiblingAsks = {
+  readonly ping: Asks<string, boolean>
+  readonly redeem: Asks<string, Caller | undefined>
+  readonly revoke: Asks<Revocation, boolean>
+}
+
+export type ThreadAsks = SiblingAsks & {
   readonly full: Asks<ReadonlyArray<string>, string | undefined>
   readonly refresh: Asks<string, Refreshed>
   readonly write: Asks<readonly [Write, Repeat | undefined], Wrote | RefusedWrite>
   readonly past: Asks<PastAsked, ReadonlyArray<Past> | undefined>
-  readonly ping: Asks<string, boolean>
   readonly metrics: Asks<undefined, string>
 }
 
-export type MainAsks = {
-  readonly ping: Asks<string, boolean>
+export type MainAsks = SiblingAsks & {
   readonly metrics: Asks<undefined, ReadonlyArray<Metric.Metric.Snapshot>>
 }

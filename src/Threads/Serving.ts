@@ -4,7 +4,7 @@ import type { MessagePort } from "node:worker_threads"
 import { Deferred, Effect, FiberSet, Metric, type Scope } from "effect"
 
 import { familyOf } from "../Collection.ts"
-import type { Siblings } from "../Http.ts"
+import type { Own, Revocation, Siblings } from "../Http.ts"
 import type { Log, News } from "../Hub.ts"
 import { WriteRefused, type Writes } from "../RateEngine.ts"
 import type { Demand } from "../Upstream.ts"
@@ -36,7 +36,9 @@ export const serving = Effect.fnUntraced(function* (
   let begin: ((message: Extract<ToThread, { readonly _tag: "Begin" }>) => void) | undefined
   let follower: ((news: News) => void) | undefined
   let outlives = false
-  let ping: ((id: string) => boolean) | undefined
+  let own: Own | undefined
+  /** Told before anybody is let in. */
+  const early: Array<Revocation> = []
 
   // What is thrown here ends the thread, as it should: it knows no more what it serves.
   const hear = (message: ToThread): void => {
@@ -60,7 +62,14 @@ export const serving = Effect.fnUntraced(function* (
     hear,
     fork,
     answers: {
-      ping: (id) => Effect.sync(() => ping?.(id) ?? false),
+      ping: (id) => Effect.sync(() => own?.ping(id) ?? false),
+      redeem: (ticket) => Effect.sync(() => own?.redeem(ticket)),
+      revoke: (revocation) =>
+        Effect.sync(() => {
+          if (own !== undefined) return own.revoke(revocation)
+          early.push(revocation)
+          return true
+        }),
       metrics: () => Metric.snapshot
     }
   })
@@ -89,10 +98,13 @@ export const serving = Effect.fnUntraced(function* (
     },
     siblings: {
       prefix: `${thread}.`,
-      answer: (own) => {
-        ping = own
+      answer: (asked) => {
+        own = asked
+        for (const revocation of early.splice(0)) asked.revoke(revocation)
       },
       ping: (id) => Effect.orDie(line.ask("ping", id)),
+      redeem: (ticket) => Effect.orDie(line.ask("redeem", ticket)),
+      revoke: (revocation) => Effect.orDie(line.ask("revoke", revocation)),
       metrics: Effect.orDie(line.ask("metrics", undefined)),
       isServing: () => true
     },

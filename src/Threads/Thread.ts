@@ -37,7 +37,7 @@ export const runThread = Effect.fnUntraced(function* (options: {
   readonly orders: Orders
   readonly answers: Omit<Answers<ThreadAsks>, "full" | "past" | "refresh" | "write">
   /** It has the state; returns when it may let readers in. */
-  readonly held: Effect.Effect<void>
+  readonly held: (line: MainLine) => Effect.Effect<void>
   readonly listens: (line: MainLine) => void
 }): Effect.fn.Return<never, Ended, Hub | Demand | Writes | Scope.Scope> {
   const { log } = yield* Hub
@@ -79,7 +79,7 @@ export const runThread = Effect.fnUntraced(function* (options: {
       case "Holds":
         return void fork(
           Effect.andThen(
-            options.held,
+            options.held(line),
             Effect.sync(() => line.tell({ _tag: "Listen" }))
           )
         )

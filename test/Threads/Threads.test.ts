@@ -6,6 +6,7 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 
 import { EventClient } from "../Clients.ts"
 import { Backend, freePort, until } from "../Daemon.ts"
+import { apiKey, bearer, mint, secret } from "../Http/Auth/Club.ts"
 import { Folder, ratecast } from "../Process.ts"
 import { idOf, Several, threadOf } from "./Several.ts"
 
@@ -453,3 +454,65 @@ const request = (
     sent.on("error", fail)
     sent.end()
   })
+
+describe("tokens on two threads", () => {
+  let daemon: Several
+  beforeAll(async () => {
+    daemon = await Several.start(folder, backend.url, {
+      JWT_SECRET: secret,
+      API_KEY: apiKey,
+      ANONYMOUS_READ: ""
+    })
+  }, 30_000)
+  afterAll(() => daemon.stop())
+
+  const ticketFor = async (token: string): Promise<string> => {
+    const answer = await fetch(`${daemon.url}/v1/tickets`, {
+      method: "POST",
+      headers: { ...bearer(token), connection: "close" }
+    })
+    return ((await answer.json()) as { readonly ticket: string }).ticket
+  }
+
+  it("open by a ticket of either thread, once, and end on both when they are revoked", async () => {
+    const token = await mint({ sub: "7", read: ["things"] })
+    const opened: Array<EventClient> = []
+    const threads = new Set<number | undefined>()
+    for (let i = 0; i < 12 || threads.size < 2; i++) {
+      const ticket = await ticketFor(token)
+      const stream = `${daemon.url}/v1/stream?collections=things&ping=client&ticket=${ticket}`
+      const client = await EventClient.open(stream)
+      await until("an id", () => threadOf(client) !== undefined)
+      threads.add(threadOf(client))
+      opened.push(client)
+      const again = await fetch(stream, { headers: { connection: "close" } })
+      assert.strictEqual(again.status, 401)
+      await again.body?.cancel()
+    }
+    const answer = await fetch(`${daemon.url}/v1/revocations`, {
+      method: "POST",
+      headers: { ...bearer(apiKey), "content-type": "application/json" },
+      body: '{"sub":"7"}'
+    })
+    assert.strictEqual(answer.status, 204)
+    await until("goodbye to all", () =>
+      opened.every(({ messages }) => messages.at(-1)!["code"] === "revoked")
+    )
+    // A thread that is started anew knows it as well.
+    daemon.tell(1, "exit")
+    const serving = () =>
+      daemon.metrics().then(
+        (count) => count("threads_serving"),
+        // Of a connection to the thread that is no more.
+        () => undefined
+      )
+    await until("one thread less", async () => (await serving()) === 1, 15_000)
+    await until("a new thread", async () => (await serving()) === 2, 15_000)
+    for (let i = 0; i < 20; i++) {
+      const { status } = await fetch(`${daemon.url}/v1/snapshot?collections=things`, {
+        headers: { ...bearer(token), connection: "close" }
+      })
+      assert.strictEqual(status, 401)
+    }
+  })
+})

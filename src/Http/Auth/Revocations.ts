@@ -3,6 +3,12 @@ import type { Caller } from "./Caller.ts"
 
 export type Revoked = { readonly sub: string } | { readonly jti: string }
 
+export interface Revocation {
+  readonly revoked: Revoked
+  /** When, ms since 1970: tokens made later count. */
+  readonly at: number
+}
+
 /** More, and what is revoked would have to be forgotten to remember another. */
 const most = 100_000
 /** The least a revocation is remembered for, ms. */
@@ -27,7 +33,7 @@ export class Revocations {
   }
 
   /** `false`: there are too many. */
-  add(revoked: Revoked, now: number): boolean {
+  add({ at, revoked }: Revocation, now: number): boolean {
     for (const [id, { until }] of this.entries) {
       if (until > now) break
       this.entries.delete(id)
@@ -35,7 +41,7 @@ export class Revocations {
     const id = idOf(revoked)
     this.entries.delete(id)
     if (this.entries.size >= most) return false
-    this.entries.set(id, { at: now, until: Math.max(this.latest, now + least) })
+    this.entries.set(id, { at, until: Math.max(this.latest, now + least) })
     return true
   }
 

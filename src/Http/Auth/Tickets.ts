@@ -20,12 +20,14 @@ interface Ticket {
 }
 
 export class Tickets {
+  readonly prefix: string
   private readonly clock: Clock.Clock
   private readonly issued = new Map<string, Ticket>()
 
-  /** `clock`: one that only goes forward. */
-  constructor(clock: Clock.Clock) {
+  /** `clock`: one that only goes forward. `prefix`: of each, by which it is known where it was issued. */
+  constructor(clock: Clock.Clock, prefix: string) {
     this.clock = clock
+    this.prefix = prefix
   }
 
   /** `undefined`: too many wait. */
@@ -33,7 +35,7 @@ export class Tickets {
     const now = this.clock.currentTimeMillisUnsafe()
     this.forget(now)
     if (this.issued.size >= most) return undefined
-    const ticket = randomBytes(16).toString("base64url")
+    const ticket = this.prefix + randomBytes(16).toString("base64url")
     this.issued.set(ticket, { caller: { ...caller, byTicket: true, byCookie: false }, until: now + forMs })
     return ticket
   }
