@@ -10,6 +10,13 @@ import type { Readable, Writable } from "node:stream"
 
 import { cpuSeconds, residentKiB } from "./Cost.ts"
 
+/** All readers come from one address, and show nothing. */
+const forEverybody = {
+  ANONYMOUS_READ: "*",
+  MAX_CONNECTIONS: "1000000",
+  MAX_CONNECTIONS_PER_ADDRESS: "1000000"
+}
+
 /** The server has one core to itself, everything else shares the other. */
 export const cores = { server: 0, load: Math.min(1, cpus().length - 1) }
 /** Pins a process to a core; `undefined` where there is none, or one core only. */
@@ -68,7 +75,7 @@ export class Child {
   ): Child {
     const options = {
       stdio: ["pipe", "pipe", "inherit"] as ["pipe", "pipe", "inherit"],
-      env: { ...process.env, ...environment }
+      env: { ...process.env, ...forEverybody, ...environment }
     }
     // Each becomes the next one: it is the same process.
     const [first, ...rest] = [
