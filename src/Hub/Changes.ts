@@ -17,6 +17,8 @@ export interface Change {
   readonly rows?: ReadonlyMap<string, Row>
   readonly remove: ReadonlyArray<string>
   readonly evict: ReadonlyArray<string>
+  /** So many of them the reader never saw: written, and history by now. */
+  readonly skipped?: number
   readonly put: ReadonlyMap<string, Row>
   /** Only the fields that differ. */
   readonly set: ReadonlyMap<string, Row>
@@ -102,7 +104,13 @@ const changeOf = (
       if (entry !== undefined && entry.rev > seen) tell(change, part, table, entry, sent)
     }
   }
-  return table.healthRev > sent ? { ...change, health: table.health } : change
+  const told = table.collection.retain === undefined ? change : withSkipped(change, table, sent)
+  return table.healthRev > sent ? { ...told, health: table.health } : told
+}
+
+const withSkipped = (change: Draft, table: Table, sent: number): Change => {
+  const skipped = change.evict.filter((key) => table.dead.get(key)!.born > sent).length
+  return skipped === 0 ? change : { ...change, skipped }
 }
 
 const tell = (change: Draft, part: Part, table: Table, entry: Entry, sent: number): void => {

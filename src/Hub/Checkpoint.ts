@@ -11,7 +11,7 @@ import type { Kept as KeptHub } from "./Journal.ts"
 import { type Memory, State } from "./State.ts"
 import { type Kept, Table } from "./Table.ts"
 
-const format = 2
+const format = 3
 const rowsInPiece = 500
 const tipsInPiece = 8_192
 
@@ -70,6 +70,7 @@ interface TablePiece {
   readonly asOf: number
   readonly health: Health
   readonly healthRev: number
+  readonly hasPast: boolean
 }
 
 /** In order of birth, and of death for those that have died. Revisions of the fields in the order of `fields`. */
@@ -98,14 +99,15 @@ export function* checkpointOf(state: State): Generator<string> {
     yield JSON.stringify({ first, tips: state.tipsText(first, last) } satisfies TipsPiece)
   }
   for (const table of state.tables.values()) {
-    const { asOf, collection, floor, health, healthRev, rev } = table
+    const { asOf, collection, floor, hasPast, health, healthRev, rev } = table
     yield JSON.stringify({
       collection: describedOf(collection),
       floor,
       rev,
       asOf,
       health,
-      healthRev
+      healthRev,
+      hasPast
     } satisfies TablePiece)
     let rows: Array<RowLine> = []
     for (const entry of table.kept()) {
@@ -156,9 +158,9 @@ export class Restoring {
     if ("tips" in parsed) state.restoreTips(parsed.first, parsed.tips)
     else if ("collection" in parsed) {
       this.table?.restored()
-      const { asOf, collection, floor, health, healthRev, rev } = parsed
+      const { asOf, collection, floor, hasPast, health, healthRev, rev } = parsed
       this.table = new Table(collectionOf(collection), floor, this.memory.tombstones)
-      Object.assign(this.table, { asOf, health, healthRev, rev })
+      Object.assign(this.table, { asOf, hasPast, health, healthRev, rev })
       state.tables.set(collection.name, this.table)
     } else {
       for (const [key, row, rev, born, before, gone, evicted, revs, bornAt] of parsed.rows) {

@@ -2,7 +2,7 @@
  * Messages as text, the same on every road (docs/protocol.md, *Messages*). Written piece by piece and never through an
  * object with the rows' keys as its names: assigning `__proto__` would lose it.
  */
-import type { Health, Row } from "../Collection.ts"
+import type { Collection, Health, Row } from "../Collection.ts"
 import type { Change, Changes } from "./Changes.ts"
 import type { Reason } from "./State.ts"
 
@@ -56,6 +56,7 @@ export const changeText = (change: Change, asOf: number | undefined): string => 
   if (change.rows !== undefined) text += `,"rows":${rowsText(change.rows)}`
   if (change.remove.length > 0) text += `,"remove":${JSON.stringify(change.remove)}`
   if (change.evict.length > 0) text += `,"evict":${JSON.stringify(change.evict)}`
+  if (change.skipped !== undefined) text += `,"skipped":${change.skipped}`
   if (change.put.size > 0) text += `,"put":${rowsText(change.put)}`
   if (change.set.size > 0) text += `,"set":${rowsText(change.set)}`
   if (change.unset.size > 0) {
@@ -120,9 +121,20 @@ export const snapshotHead = (options: {
 }): string =>
   `{"type":"snapshot","cursor":${JSON.stringify(options.cursor)},"reason":"${options.reason}","at":${options.at},"collections":`
 
+/** What stays live of a written collection, and whether there is history behind it. */
+export interface Window {
+  readonly retain: NonNullable<Collection["retain"]>
+  readonly more: boolean
+}
+
+const windowMembers = ({ more, retain }: Window): ReadonlyArray<readonly [string, string]> => [
+  ["retain", JSON.stringify(retain)],
+  ...(more ? [["more", "true"] as const] : [])
+]
+
 /** What stands before the rows of one collection in a snapshot; a `}` closes it after them. */
-export const snapshotPartHead = (health: Health, asOf: number): string =>
-  `${object([...healthMembers(health), ...asOfMember(asOf)]).slice(0, -1)},"rows":`
+export const snapshotPartHead = (health: Health, asOf: number, window?: Window): string =>
+  `${object([...healthMembers(health), ...asOfMember(asOf), ...(window === undefined ? [] : windowMembers(window))]).slice(0, -1)},"rows":`
 
 export const goodbyeMessage = (code: GoodbyeCode, retryAfterMs: number | undefined, extra?: object): string =>
   JSON.stringify({ type: "goodbye", code, ...(retryAfterMs === undefined ? {} : { retryAfterMs }), ...extra })

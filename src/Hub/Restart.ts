@@ -165,8 +165,8 @@ const refitted = (
   }
   const isWhole = misfits === 0 && table.collection.fields.every((name) => known.has(name))
   const fitted = new Table(collection, isWhole ? table.floor : floor, table.minTombstones)
-  const { asOf, health, healthRev, rev } = table
-  Object.assign(fitted, { asOf, health, healthRev, rev })
+  const { asOf, hasPast, health, healthRev, rev } = table
+  Object.assign(fitted, { asOf, hasPast, health, healthRev, rev })
   for (const row of rows) fitted.restore(row)
   fitted.restored()
   return { table: fitted, misfits }

@@ -9,9 +9,10 @@ import type { Health, Row } from "../Collection.ts"
 import { Body } from "./Body.ts"
 import { type Changes, changesSince, covered, rowsOf } from "./Changes.ts"
 import { Frame } from "./Frame.ts"
-import { snapshotHead, snapshotPartHead } from "./Message.ts"
+import { snapshotHead, snapshotPartHead, type Window } from "./Message.ts"
 import type { Query } from "./Query.ts"
 import type { Reason, State } from "./State.ts"
+import type { Table } from "./Table.ts"
 
 /** The loop is left to others after this long, ms, looked at whenever this much text has been written. */
 const slice = 4
@@ -23,6 +24,8 @@ const maxKeptBytes = 128 * 1024 * 1024
 interface SnapshotPart {
   readonly name: string
   readonly health: Health
+  /** Of a written collection. */
+  readonly window?: Window | undefined
   readonly rows: Body
 }
 
@@ -157,11 +160,12 @@ export class Snapshots {
     const held = [...covered(this.state, query)].map(([part, table]) => ({
       name: table.collection.name,
       health: table.health,
+      window: windowOf(table),
       rows: rowsOf(part, table)
     }))
     const parts: Array<SnapshotPart> = []
-    for (const { health, name, rows } of held)
-      parts.push({ name, health, rows: new Body(yield* rowsText(rows)) })
+    for (const { health, name, rows, window } of held)
+      parts.push({ name, health, window, rows: new Body(yield* rowsText(rows)) })
     return {
       revision,
       cursor,
@@ -207,6 +211,9 @@ const rowsText = Effect.fnUntraced(function* (rows: ReadonlyMap<string, Row>): E
   return buffers.length === 1 ? buffers[0]! : Buffer.concat(buffers)
 })
 
+const windowOf = ({ collection: { retain }, hasPast }: Table): Window | undefined =>
+  retain && { retain, more: hasPast }
+
 /** The message, with `asOf` as it is now: a quiet poll moves it and is no reason to build anew. */
 export const snapshotFrame = (
   snapshot: Snapshot,
@@ -217,9 +224,9 @@ export const snapshotFrame = (
     snapshotHead({ cursor: snapshot.cursor, reason, at: snapshot.at }),
     "{"
   ]
-  for (const [index, { health, name, rows }] of snapshot.parts.entries()) {
+  for (const [index, { health, name, rows, window }] of snapshot.parts.entries()) {
     pieces.push(
-      `${index === 0 ? "" : ","}${JSON.stringify(name)}:${snapshotPartHead(health, asOf(name))}`,
+      `${index === 0 ? "" : ","}${JSON.stringify(name)}:${snapshotPartHead(health, asOf(name), window)}`,
       rows,
       "}"
     )

@@ -44,6 +44,8 @@ export class Table implements Rows {
   asOf = 0
   /** The revision that last touched anything here. */
   rev = 0
+  /** Whether rows have left the live window. */
+  hasPast = false
 
   private revisions: Float64Array
   private lines = 0
@@ -164,6 +166,7 @@ export class Table implements Rows {
     entry.rev = revision
     entry.gone = revision
     entry.evicted = evicted
+    this.hasPast ||= evicted
     this.unlink(entry)
     this.append(entry)
     this.dead.set(key, entry)

@@ -84,7 +84,16 @@ export class Writing {
 
   /** A row that a hook has put in place of another. */
   replaced(draft: Draft, row: unknown): Draft | Refusal {
-    return draft.row === undefined ? draft : this.decoded(draft.key, draft.before, row)
+    return draft.row === undefined
+      ? draft
+      : this.decoded(draft.key, draft.before, this.withoutKey(draft, row))
+  }
+
+  /** The hook was shown a row with what stands in for its key, and may have given that back. */
+  private withoutKey({ key }: Draft, row: unknown): unknown {
+    if (key !== undefined || typeof row !== "object" || row === null) return row
+    const { [this.keyField]: shown, ...others } = row as Row
+    return shown === noKey ? others : row
   }
 
   /** `held`: all rows as they are. `key`: of the draft, or what it is given. */

@@ -156,6 +156,36 @@ describe("a written collection", () => {
     )
   )
 
+  it.effect(
+    "says what it retains and whether there is more, and how many rows a late reader has not seen",
+    () =>
+      onChat(
+        Effect.gen(function* () {
+          const late = yield* connect(yield* queryOf(["chat"]))
+          const partOf = (client: typeof late) => client.messages[0]!.collections!["chat"] as object
+          assert.deepStrictEqual(partOf(late), { state: "live", retain: { rows: 3 }, rows: {} } as never)
+          yield* put("a", "a")
+          yield* settle
+          late.stalled = true
+          yield* put("b", "b")
+          yield* settle
+          for (const key of ["c", "d", "e", "f", "g", "h"]) yield* put(key, key)
+          late.drain()
+          yield* settle
+          const told = late.messages.at(-1)!.collections!["chat"] as unknown as {
+            readonly evict: ReadonlyArray<string>
+            readonly skipped: number
+          }
+          assert.deepStrictEqual(told.evict.toSorted(), ["a", "b", "c", "d", "e"])
+          assert.strictEqual(told.skipped, 3)
+          assert.deepStrictEqual([...late.rows.get("chat")!.keys()].toSorted(), ["f", "g", "h"])
+          const newcomer = yield* connect(yield* queryOf(["chat"]))
+          assert.include(JSON.stringify(partOf(newcomer)), '"retain":{"rows":3},"more":true')
+        }),
+        { retain: { rows: 3 } }
+      )
+  )
+
   it.effect("lets rows go when they are older than it retains", () =>
     onChat(
       Effect.gen(function* () {
@@ -208,6 +238,21 @@ describe("the config's onWrite", () => {
           if (row.text === "long") return { ...row, text: "x".repeat(50) }
           return Effect.succeed({ ...row, text: row.text.toUpperCase() })
         }
+      }
+    )
+  )
+
+  it.effect("may put another row in the place of one that is appended, whose key is still to be given", () =>
+    onChat(
+      Effect.gen(function* () {
+        const { key, row } = yield* append("hello")
+        assert.deepStrictEqual(row, { id: key, text: "HELLO" })
+      }),
+      {
+        onWrite: ({ row }: { readonly row: { readonly text: string } }) => ({
+          ...row,
+          text: row.text.toUpperCase()
+        })
       }
     )
   )
