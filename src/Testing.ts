@@ -14,6 +14,7 @@
 import type { Duration } from "effect"
 
 import type { Config } from "./Config.ts"
+import type { Write, Wrote } from "./RateEngine.ts"
 import { type Answer, durationOf } from "./Testing/Answer.ts"
 import { Client, type Road } from "./Testing/Client.ts"
 import { catalogOf, startOfTime } from "./Testing/Stage.ts"
@@ -22,6 +23,7 @@ import { World } from "./Testing/World.ts"
 
 export { type Answer, reply, type ReplyOptions, unreachable } from "./Testing/Answer.ts"
 export type { Client, CollectionState, News } from "./Testing/Client.ts"
+export type { Write, Wrote } from "./RateEngine.ts"
 export type { Message, Part } from "./Testing/Held.ts"
 export { ConfigMistakes, NotScripted, type ProblemDetails, QueryRefused } from "./Testing/Mistakes.ts"
 export type { ScriptedUpstream, UpstreamRequest } from "./Testing/Upstreams.ts"
@@ -87,6 +89,14 @@ class Cast implements AsyncDisposable {
   /** Asks `/v1/snapshot` once. Rejects with `QueryRefused`. */
   snapshot(query = ""): Promise<Client> {
     return this.join("snapshot", query)
+  }
+
+  /**
+   * Writes one row of a written collection: `{ op: "append", collection: "chat", row: { text: "hello" } }`; also `put` and
+   * `patch` and `delete`, by `key`. Rejects with what `onWrite` or the collection refuses: an Error with a `code`.
+   */
+  write(write: Write): Promise<Wrote> {
+    return this.world.write(write)
   }
 
   /**

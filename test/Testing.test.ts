@@ -1,8 +1,8 @@
 /** `ratecast/testing` as its users have it: no Effect in sight, and promises only. */
 import { assert, describe, it } from "@effect/vitest"
-import { Schema } from "effect"
+import { Effect, Schema } from "effect"
 
-import { Decimal, defineConfig, derived, polled, source } from "../src/Config.ts"
+import { Decimal, defineConfig, derived, polled, refuse, source, written } from "../src/Config.ts"
 import { type Cast, ConfigMistakes, NotScripted, QueryRefused, reply, testing } from "../src/Testing.ts"
 
 const prices = polled({
@@ -232,6 +232,59 @@ describe("a mistake of the test", () => {
       ])
       await cast.stream("?collections=prices")
       assert.isTrue(cast.logs.some((line) => line.includes("WARN") && line.includes("usd")))
+    }))
+})
+
+const put = (text: string) => ({ op: "put", collection: "notes", key: "a", row: { text } }) as const
+
+describe("a written collection under test", () => {
+  const notes = written({
+    key: "id",
+    row: Schema.Struct({ id: Schema.String, text: Schema.String }),
+    onWrite: ({ row }) => {
+      if (row?.text === "rude") return refuse("mind your language")
+      return row?.text === "slow" ? Effect.as(Effect.sleep("2 seconds"), row) : row
+    }
+  })
+  const withNotes = async (body: (cast: Cast) => Promise<void>) => {
+    const cast = testing(defineConfig({ collections: { notes } }))
+    try {
+      await body(cast)
+    } finally {
+      await cast.close()
+    }
+  }
+
+  it("is written to, and its readers are told", () =>
+    withNotes(async (cast) => {
+      const client = await cast.stream("?collections=notes")
+      client.take()
+      const wrote = await cast.write(put("one"))
+      assert.deepStrictEqual([wrote.key, wrote.isNew], ["a", true])
+      assert.deepStrictEqual(client.news(), [{ notes: { put: { a: { id: "a", text: "one" } } } }])
+      await cast.write({ op: "delete", collection: "notes", key: "a" })
+      assert.deepStrictEqual(client.rows("notes"), {})
+    }))
+
+  it("refuses with a code and in words", () =>
+    withNotes(async (cast) => {
+      const why = async (text: unknown) => {
+        const error = await rejected(cast.write(put(text as string)))
+        return error as Error & { readonly code: string; readonly detail: string }
+      }
+      assert.deepInclude(await why("rude"), { code: "forbidden", detail: "mind your language" })
+      assert.deepInclude(await why(7), { code: "invalid_row" })
+    }))
+
+  it("has a hook that takes its time on the virtual clock", () =>
+    withNotes(async (cast) => {
+      const client = await cast.stream("?collections=notes")
+      const writing = cast.write(put("slow"))
+      await cast.advance("1 second")
+      assert.deepStrictEqual(client.rows("notes"), {})
+      await cast.advance("1 second")
+      await writing
+      assert.deepStrictEqual(Object.keys(client.rows("notes")), ["a"])
     }))
 })
 

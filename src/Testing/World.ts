@@ -1,5 +1,6 @@
 /** The virtual clock, the daemon that runs on it, and who is connected. One thing is done at a time, in the order asked. */
 import {
+  Cause,
   Clock,
   Context,
   Duration,
@@ -18,6 +19,7 @@ import { TestClock } from "effect/testing"
 import type { Catalog } from "../Catalog.ts"
 import { Auth, type Ground, groundOf, Limits, problemDetails } from "../Http.ts"
 import { Disk, layerMemory } from "../Hub.ts"
+import type { Write, WriteRefused, Wrote } from "../RateEngine.ts"
 import type { Client, Connecting } from "./Client.ts"
 import { QueryRefused } from "./Mistakes.ts"
 import { roads, type Running } from "./Roads.ts"
@@ -87,6 +89,21 @@ export class World implements Connecting {
         return settle
       })
     )
+  }
+
+  async write(write: Write): Promise<Wrote> {
+    const exit = Promise.withResolvers<Exit.Exit<Wrote, WriteRefused>>()
+    await this.perform(
+      Effect.suspend(() => {
+        // Outside of the turn: a hook may take its time, which passes in another one.
+        const writing = Effect.runForkWith(this.base!.context)(this.run!.ground.writes.write(write))
+        writing.addObserver(exit.resolve)
+        return settle
+      })
+    )
+    const done = await exit.promise
+    if (Exit.isSuccess(done)) return done.value
+    throw Cause.squash(done.cause)
   }
 
   async restart(catalog: Catalog["Service"] | undefined): Promise<void> {
