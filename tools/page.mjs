@@ -1,0 +1,32 @@
+/** The page of an example as one folder to serve: its own files, what it shares with the demo's page, and libraries. */
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+
+const shared = [
+  "cast.js",
+  "connection.js",
+  "element.js",
+  "format.js",
+  "icon.svg",
+  "look.css",
+  "page.css",
+  "road.js",
+  "theme.js"
+]
+
+/** Returns the folder. `libraries.json`, where there is one, says which file of node_modules stands under which name. */
+export const assemblePage = (name, folder) => {
+  const from = join(root, "examples", name)
+  rmSync(folder, { recursive: true, force: true })
+  cpSync(join(from, "page"), folder, { recursive: true })
+  mkdirSync(join(folder, "shared"))
+  for (const file of shared) cpSync(join(root, "examples/dex/page", file), join(folder, "shared", file))
+  const list = join(from, "libraries.json")
+  const libraries = existsSync(list) ? JSON.parse(readFileSync(list, "utf8")) : {}
+  for (const [file, library] of Object.entries(libraries))
+    cpSync(join(root, "node_modules", library), join(folder, "libraries", file))
+  return folder
+}
