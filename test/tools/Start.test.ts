@@ -77,6 +77,12 @@ describe("npm start", () => {
     }
   })
 
+  it("starts another example by its name, and knows those that there are", async () => {
+    const run = new Process("tools/start.mjs", ["caht"])
+    assert.strictEqual(await run.exit, 1)
+    assert.include(run.err, 'there is no example "caht"; there are: chat, dex, menu, sharing-centre')
+  })
+
   it("says that a port is taken and how to choose another, and leaves nothing behind", async () => {
     const taken = http.createServer()
     const port = await new Promise<number>((done) =>

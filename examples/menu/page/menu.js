@@ -1,0 +1,99 @@
+/** The page: what the store holds, as elements. */
+import { fetchBaseQuery } from "@reduxjs/toolkit/query"
+
+import { makeApi } from "./api.js"
+import { Events, follow } from "./events.js"
+import { byId, make, write } from "./shared/element.js"
+import { clock } from "./shared/format.js"
+import { startTheme } from "./shared/theme.js"
+import { basket, makeStore } from "./store.js"
+
+/** From `?backend=`; else where `npm start` puts it. */
+const given = new URLSearchParams(location.search).get("backend") ?? ""
+const baseUrl = /^https?:\/\//.test(given) ? given : "http://127.0.0.1:8081"
+const euros = new Intl.NumberFormat("en", { style: "currency", currency: "EUR" })
+
+const events = new Events()
+const api = makeApi({ baseQuery: fetchBaseQuery({ baseUrl }), events })
+const store = makeStore(api)
+const { companies, menu } = api.endpoints
+let chosen
+let subscription
+
+const choose = (company) => {
+  chosen = company
+  const before = subscription
+  subscription = store.dispatch(menu.initiate(company))
+  // After the new one, so that a company chosen twice is not dropped between.
+  before?.unsubscribe()
+  paint()
+}
+
+const paintCompanies = () => {
+  const list = companies.select()(store.getState()).data ?? []
+  if (chosen === undefined && list.length > 0) return choose(list[0].id)
+  if (byId("companies").children.length !== list.length)
+    byId("companies").replaceChildren(
+      ...list.map(({ id, name }) => {
+        const button = make("button", { type: "button", "data-company": id }, name)
+        button.addEventListener("click", () => choose(id))
+        return button
+      })
+    )
+  for (const button of byId("companies").children)
+    button.setAttribute("aria-pressed", String(button.dataset.company === chosen))
+}
+
+let painted
+const paintMenu = () => {
+  const { data, error, fulfilledTimeStamp, isFetching } = menu.select(chosen)(store.getState())
+  byId("menu").setAttribute("aria-busy", String(isFetching === true))
+  write(byId("problem"), error === undefined ? "" : "The menu backend cannot be reached.")
+  write(
+    byId("about"),
+    data === undefined ? "" : `As of ${clock(data.version)}, read at ${clock(fulfilledTimeStamp)}`
+  )
+  if (data === painted) return
+  const before = painted?.company === data?.company ? painted : undefined
+  painted = data
+  byId("menu").replaceChildren(...(data?.items ?? []).map((item, i) => lineOf(item, before?.items[i])))
+}
+
+const lineOf = ({ name, price }, before) => {
+  const add = make("button", { type: "button", "aria-label": `Add ${name}` }, "Add")
+  add.addEventListener("click", () => store.dispatch(basket.actions.added({ company: chosen, name })))
+  const isNew = before !== undefined && before.price !== price
+  return make(
+    "li",
+    {},
+    make("span", { class: "name" }, name),
+    make("span", { class: isNew ? "price new" : "price" }, euros.format(price / 100)),
+    add
+  )
+}
+
+const paintBasket = () => {
+  const items = store.getState().basket
+  if (items.length > 0) write(byId("basket-items"), items.map(({ name }) => name).join(", "))
+}
+
+const paint = () => {
+  paintCompanies()
+  if (chosen !== undefined) paintMenu()
+  paintBasket()
+}
+
+startTheme(byId("look"))
+store.subscribe(paint)
+store.dispatch(companies.initiate())
+byId("update").addEventListener("click", () => {
+  fetch(`${baseUrl}/menus/${chosen}/update`, { method: "POST" }).catch(() =>
+    write(byId("problem"), "The menu backend cannot be reached.")
+  )
+})
+follow(events, (state) => {
+  byId("state").dataset.tone = state === "live" ? "live" : "wait"
+  write(byId("state"), state === "live" ? "Live" : "Reconnecting")
+})
+// To be looked at from the console.
+globalThis.menuStore = store
