@@ -71,6 +71,8 @@ export default defineConfig({ collections: {
     const port = Number(env["PORT"] ?? (await freePort()))
     const run = ratecast(["serve", "--config", Several.config(folder, backend)], {
       RATECAST_THREADS: "2",
+      ANONYMOUS_WRITE: "*",
+      ANONYMOUS_REFRESH: "*",
       PORT: String(port),
       ...env
     })

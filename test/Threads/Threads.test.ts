@@ -461,7 +461,9 @@ describe("tokens on two threads", () => {
     daemon = await Several.start(folder, backend.url, {
       JWT_SECRET: secret,
       API_KEY: apiKey,
-      ANONYMOUS_READ: ""
+      ANONYMOUS_READ: "",
+      ANONYMOUS_WRITE: "",
+      ANONYMOUS_REFRESH: ""
     })
   }, 30_000)
   afterAll(() => daemon.stop())
