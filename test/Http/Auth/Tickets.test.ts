@@ -116,7 +116,8 @@ describe("a connection that was opened by a ticket", () => {
       assert.strictEqual(type, "ping")
       assert.strictEqual(from, cursor)
       const before = client.arrivals.at(-1)! - client.arrivals[announced]!
-      assert.isBelow(Math.abs(before * 60 - 60_000), 15_000)
+      // Half a second by the wall: the machine may have other things to do.
+      assert.isBelow(Math.abs(before * 60 - 60_000), 30_000)
       const tickets = [client.goodbye!["ticket"], ticket] as ReadonlyArray<string>
       const next = await Promise.all(
         tickets.map((each) => EventClient.open(`${club.url}/v1/stream?collections=chat&ticket=${each}`))
