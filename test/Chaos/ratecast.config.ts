@@ -1,6 +1,7 @@
 /** What the daemon of `npm run chaos` and `npm run soak` serves: polled, derived, rows that change their type, and a family. */
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
+import { isMainThread } from "node:worker_threads"
 
 import { Schema } from "effect"
 
@@ -10,20 +11,24 @@ import { Total, totalOf } from "../Total.ts"
 const upstream = process.env["CHAOS_UPSTREAM"]!
 const polling = { every: "1 second", idleEvery: "2 seconds", timeout: "2 seconds", retries: 1 } as const
 
-// Whoever started this daemon may die in any way, and shall leave none behind.
-process.stdin
-  .on("end", () => process.kill(process.pid, "SIGKILL"))
-  .resume()
-  .on("error", () => {})
+/** Of the process, and not of the thread that reads large answers, which loads this file too and has a stdin that ends. */
+const ofTheProcess = (): void => {
+  // Whoever started this daemon may die in any way, and shall leave none behind.
+  process.stdin
+    .on("end", () => process.kill(process.pid, "SIGKILL"))
+    .resume()
+    .on("error", () => {})
 
-// What is really held, which resident memory only hints at: asked for by a signal, answered on stdout.
-setFlagsFromString("--expose-gc")
-const collect = runInNewContext("gc") as () => void
-process.on("SIGUSR2", () => {
-  collect()
-  const { arrayBuffers, heapUsed } = process.memoryUsage()
-  process.stdout.write(`${JSON.stringify({ held: heapUsed + arrayBuffers })}\n`)
-})
+  // What is really held, which resident memory only hints at: asked for by a signal, answered on stdout.
+  setFlagsFromString("--expose-gc")
+  const collect = runInNewContext("gc") as () => void
+  process.on("SIGUSR2", () => {
+    collect()
+    const { arrayBuffers, heapUsed } = process.memoryUsage()
+    process.stdout.write(`${JSON.stringify({ held: heapUsed + arrayBuffers })}\n`)
+  })
+}
+if (isMainThread) ofTheProcess()
 
 const pools = polled({
   key: "id",
