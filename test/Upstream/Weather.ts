@@ -76,6 +76,7 @@ export class Weather {
   private fault: Fault | undefined
   private until = 0
   private attempt = 0
+  private life = 0
   private notBefore = 0
   private lastBody: ReadonlyArray<unknown> | "no rows" = "no rows"
   private suspect: ReadonlySet<string> | undefined
@@ -114,6 +115,8 @@ export class Weather {
 
   /** Whoever polls knows nothing of what was before: what was promised to the last one binds it no more. */
   forget(): void {
+    // Its requests are interrupted later than that, and are nobody's then.
+    this.life++
     this.notBefore = 0
     this.attempt = 0
     this.inFlight = 0
@@ -135,13 +138,15 @@ export class Weather {
     const { fault } = this
     if (fault !== undefined) this.seen.set(fault, (this.seen.get(fault) ?? 0) + 1)
     this.inFlight++
+    const { life } = this
+    const isAlive = () => life === this.life
     const done = Effect.sync(() => {
-      this.inFlight--
+      if (isAlive()) this.inFlight--
     })
     const takes = fault === "slow" ? 3_000 : 1 + this.int(400)
     if (fault === "hang")
       return Effect.never.pipe(
-        Effect.onInterrupt(() => this.fail("hang")),
+        Effect.onInterrupt(() => (isAlive() ? this.fail("hang") : Effect.void)),
         Effect.ensuring(done)
       )
     return Effect.sleep(takes).pipe(
