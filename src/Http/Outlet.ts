@@ -5,6 +5,7 @@
 import type { Writable } from "node:stream"
 
 import type { Encoded } from "../Hub.ts"
+import { descriptorOf, noDescriptor, writeNow } from "./Descriptor.ts"
 
 /** A frame of more bytes than this is written piece by piece, so that it can be seen whether the reader takes any. */
 const pieceBytes = 256 * 1024
@@ -23,6 +24,8 @@ export class Outlet {
   private rest: Array<Buffer> | undefined
   /** Listens only while something waits: a reader that has taken everything has no listener. */
   private waiting: (() => void) | undefined
+  /** While nothing is on its way through the stream. */
+  private descriptor = noDescriptor
 
   constructor(out: Writable, events: OutletEvents) {
     this.out = out
@@ -41,14 +44,16 @@ export class Outlet {
 
   /** `false`: `drained` is called when it has been taken. */
   write({ buffers, bytes }: Encoded): boolean {
-    if (buffers.length === 1) this.took(this.out.write(buffers[0]!))
+    if (buffers.length === 1) this.writeOne(buffers[0]!)
     else if (bytes <= pieceBytes) {
       let taken = true
+      this.descriptor = noDescriptor
       this.out.cork()
       for (const buffer of buffers) taken = this.out.write(buffer)
       this.out.uncork()
       this.took(taken)
     } else {
+      this.descriptor = noDescriptor
       this.rest = [...buffers]
       this.pump()
     }
@@ -57,12 +62,21 @@ export class Outlet {
 
   /** Bytes of this connection alone, between two frames. */
   writeOwn(bytes: Buffer): void {
+    this.descriptor = noDescriptor
     if (!this.out.write(bytes)) this.took(false)
   }
 
   close(): void {
+    this.descriptor = noDescriptor
     this.rest = undefined
     this.took(true)
+  }
+
+  private writeOne(buffer: Buffer): void {
+    const written = writeNow(this.out, this.descriptor, buffer)
+    if (written === buffer.length) return
+    this.took(this.out.write(written === 0 ? buffer : buffer.subarray(written)))
+    this.descriptor = descriptorOf(this.out)
   }
 
   private pump(): void {
