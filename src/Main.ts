@@ -13,6 +13,7 @@ import { loadCatalog } from "./Catalog/Load.ts"
 import { layerDaemon, layerJournal, layerThreads } from "./Daemon.ts"
 import { Hub } from "./Hub.ts"
 import { layerBanner } from "./Main/Banner.ts"
+import { layerCompiled } from "./Main/Compiled.ts"
 import { badSettings, cannotListen, fatal, teardown } from "./Main/Fatal.ts"
 import { isForPeople, layerLogs } from "./Main/Logs.ts"
 import { token } from "./Main/Token.ts"
@@ -20,7 +21,7 @@ import { layerVitals } from "./Main/Vitals.ts"
 import { contradiction, Settings } from "./Settings.ts"
 
 const daemon = (file: string, { logFormat, threads }: Settings["Service"]) =>
-  Layer.mergeAll(layerBanner, layerVitals).pipe(
+  Layer.mergeAll(layerBanner, layerCompiled, layerVitals).pipe(
     Layer.provideMerge(
       threads === 1
         ? layerDaemon

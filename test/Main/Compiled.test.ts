@@ -1,0 +1,29 @@
+import { readdirSync, statSync } from "node:fs"
+import { join } from "node:path"
+
+import { afterAll, expect, test } from "vitest"
+
+import { freePort, until } from "../Daemon.ts"
+import { Folder, ratecast } from "../Process.ts"
+
+const folder = new Folder()
+afterAll(() => folder.remove())
+
+test("what was compiled at the first start is there for the next, though the daemon was killed", async () => {
+  const cache = join(folder.path, "compiled")
+  const bytes = () =>
+    readdirSync(cache, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .reduce((sum, { name, parentPath }) => sum + statSync(join(parentPath, name)).size, 0)
+  const config = folder.config("things.config.ts", "http://127.0.0.1:1", 'key: "id"')
+  const run = ratecast(["serve", "--config", config], {
+    PORT: String(await freePort()),
+    LOG_FORMAT: "json",
+    NODE_COMPILE_CACHE: cache
+  })
+  await until("up", () => run.out.includes("ratecast is up"), 20_000)
+  await until("kept", () => bytes() > 1_000_000)
+  run.kill()
+  expect(await run.exit).toBe("SIGKILL")
+  expect(bytes()).toBeGreaterThan(1_000_000)
+})
