@@ -13,6 +13,7 @@ import { cpuSeconds, residentKiB } from "./Cost.ts"
 /** All readers come from one address, and show nothing. */
 const forEverybody = {
   ANONYMOUS_READ: "*",
+  ANONYMOUS_REFRESH: "*",
   MAX_CONNECTIONS: "1000000",
   MAX_CONNECTIONS_PER_ADDRESS: "1000000"
 }

@@ -6,9 +6,9 @@ import { existsSync, readFileSync } from "node:fs"
 import { gunzipSync, gzipSync } from "node:zlib"
 
 import { assert, describe, it } from "@effect/vitest"
-import { Schema } from "effect"
 
-import { Decimal, defineConfig, polled, source } from "../src/Config.ts"
+import { curve } from "../bench/Curve.ts"
+import { defineConfig, source } from "../src/Config.ts"
 import { type Client, EventClient, PollClient, SocketClient } from "./Clients.ts"
 import { Backend, startDaemon, until } from "./Daemon.ts"
 import { Held } from "./Held.ts"
@@ -16,92 +16,13 @@ import { Dice } from "./Hub/World.ts"
 
 const folder = new URL("../../shared/data/curve/", import.meta.url)
 
-interface Pool {
-  readonly address: string
-  readonly coins: ReadonlyArray<{ readonly address: string; readonly poolBalance: string }>
-  readonly gaugeRewards?: ReadonlyArray<{ readonly gaugeAddress: string; readonly tokenAddress: string }>
-}
-interface Body {
-  readonly data: { readonly poolData: ReadonlyArray<Pool> }
-}
-
-/** Totals in dollars are left out: they are the balances times the prices, and would change with every price. */
-const poolRows = ({ data }: Body) =>
-  data.poolData.map(({ coins, gaugeRewards, ...pool }) => ({
-    key: pool.address,
-    row: {
-      ...pool,
-      coins: coins.map(({ address }) => address),
-      balances: coins.map(({ poolBalance }) => poolBalance),
-      ...(gaugeRewards === undefined ? {} : { rewards: gaugeRewards.map((reward) => reward.tokenAddress) })
-    }
-  }))
-
-/** Prices stand in every pool that holds the coin; here each stands once. */
-const coinRows = ({ data }: Body) =>
-  data.poolData.flatMap(({ coins }) => coins.map((coin) => ({ key: coin.address, row: coin })))
-
-const rewardRows = ({ data }: Body) =>
-  data.poolData.flatMap(({ gaugeRewards = [] }) =>
-    gaugeRewards.map((reward) => ({ key: `${reward.gaugeAddress} ${reward.tokenAddress}`, row: reward }))
-  )
-
-const optional = Schema.optionalKey
-const PoolRow = Schema.Struct({
-  address: Schema.String,
-  id: Schema.String,
-  name: optional(Schema.String),
-  symbol: optional(Schema.String),
-  assetTypeName: Schema.String,
-  coins: Schema.Array(Schema.String),
-  balances: Schema.Array(Decimal),
-  totalSupply: Decimal,
-  priceOracle: optional(Schema.Finite),
-  rewards: optional(Schema.Array(Schema.String))
-})
-const CoinRow = Schema.Struct({
-  address: Schema.String,
-  symbol: Schema.String,
-  decimals: Schema.String,
-  usdPrice: Schema.NullOr(Schema.Finite)
-})
-const RewardRow = Schema.Struct({
-  id: Schema.String,
-  symbol: Schema.String,
-  apy: Schema.NullOr(Schema.Finite)
-})
-
-const configOf = (url: string) => {
-  const curve = source({ url, every: "150 millis", retries: 0 })
-  return defineConfig({
-    collections: {
-      pools: polled({
-        source: curve,
-        key: "address",
-        row: PoolRow,
-        rows: poolRows,
-        fixed: ["id", "name", "symbol", "assetTypeName", "coins", "rewards"]
-      }),
-      coins: polled({
-        source: curve,
-        key: "address",
-        row: CoinRow,
-        rows: coinRows,
-        fixed: ["symbol", "decimals"],
-        tolerance: { usdPrice: { relative: 0.001 } }
-      }),
-      rewards: polled({
-        source: curve,
-        key: "id",
-        row: RewardRow,
-        rows: rewardRows,
-        fixed: ["symbol"],
-        allowEmpty: true,
-        tolerance: { apy: { relative: 0.01 } }
-      })
-    }
+const configOf = (url: string) =>
+  defineConfig({
+    collections: curve(source({ url, every: "150 millis", retries: 0 }), {
+      usdPrice: { relative: 0.001 },
+      apy: { relative: 0.01 }
+    })
   })
-}
 
 /** A client that goes on with what it held, on one road; `stop` ends it. */
 type Road = (
