@@ -206,6 +206,11 @@ export interface WrittenOptions<A> extends Omit<CollectionOptions<A>, "tolerance
    */
   readonly retain?: { readonly rows?: number; readonly age?: Duration.Input }
   /**
+   * How much history there is beyond the live rows: so many `rows` (`Infinity` for all), and none that were born longer ago
+   * than `age`. Of each member of a family. Default: 100,000 rows of any age.
+   */
+  readonly keep?: { readonly rows?: number; readonly age?: Duration.Input }
+  /**
    * What an acknowledged write survives: `process` (the default) the death of the daemon, `power` a power cut as well, for
    * which each waits until the disk has it.
    */

@@ -19,7 +19,7 @@ import type { Deadline } from "./Hub/Deadlines.ts"
 import { Delivery } from "./Hub/Delivery.ts"
 import { Follower } from "./Hub/Follower.ts"
 import type { Frame } from "./Hub/Frame.ts"
-import { past } from "./Hub/History.ts"
+import { expire, past } from "./Hub/History.ts"
 import { Journal, type JournalFailed, type Past, type PastAsked } from "./Hub/Journal.ts"
 import { leader } from "./Hub/Leader.ts"
 import { Log } from "./Hub/Log.ts"
@@ -147,14 +147,16 @@ const lead = Effect.gen(function* () {
   const clock = yield* Clock.Clock
   const random = yield* Random.Random
   const journal = yield* Journal
+  const catalog = yield* Catalog
   const { answered, first, state } = yield* restart({
-    catalog: yield* Catalog,
+    catalog,
     memory: yield* HubMemory,
     epoch:
       clock.currentTimeMillisUnsafe().toString(36) +
       Math.floor(random.nextDoubleUnsafe() * 36 ** 4).toString(36),
     at: clock.currentTimeMillisUnsafe()
   })
+  yield* Effect.forkScoped(expire(catalog))
   const older = (asked: PastAsked) => Effect.orDie(journal.past(asked))
   const { publish, readers } = yield* serve(state, journal.outlives, older)
   const { board, failed, log, start } = yield* leader({ state, answered, older, publish })

@@ -40,6 +40,11 @@ const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 const NotNegative = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
 const Positive = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
 
+const CountOrAll = Schema.declare(
+  (value): value is number => value === Infinity || (Number.isSafeInteger(value) && (value as number) >= 0),
+  { expected: "a number of rows, or Infinity for all" }
+)
+
 const sizedPages = {
   parameter: Schema.String,
   size: Positive,
@@ -115,6 +120,9 @@ const shapes = {
     retain: Schema.optionalKey(
       Schema.Struct({ rows: Schema.optionalKey(Positive), age: Schema.optionalKey(DurationInput) })
     ),
+    keep: Schema.optionalKey(
+      Schema.Struct({ rows: Schema.optionalKey(CountOrAll), age: Schema.optionalKey(DurationInput) })
+    ),
     maxBytes: Schema.optionalKey(Positive),
     durability: Schema.optionalKey(Schema.Literals(["process", "power"])),
     edits: Schema.optionalKey(Schema.Boolean),
@@ -128,21 +136,25 @@ export const madeShapes = {
   Written: Schema.Struct({ ...shapes.collection, ...shapes.written })
 }
 
-/** Names a mistyped option may have meant, wherever in the options it stands. */
-const knownOptions = (shape: Schema.Struct<Schema.Struct.Fields>): ReadonlyArray<string> => [
-  ...Object.keys(shape.fields),
-  "by",
-  "next",
-  "parameter",
-  "size",
-  "sizeParameter",
-  "max",
-  "first",
-  "leading",
-  "absolute",
-  "relative",
-  "every"
-]
+interface Nested {
+  readonly fields?: { readonly [name: string]: Nested }
+  /** Of what may be missing. */
+  readonly schema?: Nested
+  /** Of a union. */
+  readonly members?: ReadonlyArray<Nested>
+  /** Of a record. */
+  readonly value?: Nested
+}
+
+/** Names that an option may have at the end of this path. */
+const knownOptions = (shape: Nested, [step, ...path]: ReadonlyArray<PropertyKey>): ReadonlyArray<string> => {
+  const { fields, members, schema, value } = shape
+  if (schema !== undefined) return knownOptions(schema, [step!, ...path])
+  if (members !== undefined) return members.flatMap((member) => knownOptions(member, [step!, ...path]))
+  if (path.length === 0) return Object.keys(fields ?? {})
+  const next = value ?? fields?.[String(step)]
+  return next === undefined ? [] : knownOptions(next, path)
+}
 
 const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
 
@@ -163,7 +175,10 @@ export const shapeProblems = (
     )
     const last = String(path.at(-1))
     return message.startsWith("Expected no excess property")
-      ? { at: where, message: `unknown option${didYouMean(last, knownOptions(shape))}` }
+      ? {
+          at: where,
+          message: `unknown option${didYouMean(last, knownOptions(shape as Nested, path as ReadonlyArray<PropertyKey>))}`
+        }
       : { at: where, message: `${message.charAt(0).toLowerCase()}${message.slice(1)}` }
   })
 }

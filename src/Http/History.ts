@@ -25,7 +25,7 @@ export const history = (ground: Ground) =>
     if (rows === undefined)
       return yield* new Problem({
         code: "unknown_row",
-        detail: `"${collection}" has no row ${JSON.stringify(before?.slice(0, 80))} to begin before`
+        detail: `"${collection}" has no row ${JSON.stringify(before?.slice(0, 80))} to begin before, or none any more; begin anew without it`
       })
     const page = rows.slice(0, limit)
     const next = rows.length > limit ? page.at(-1)!.key : null

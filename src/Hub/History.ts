@@ -1,31 +1,65 @@
 /** History: rows of written collections that have left the live window, as far back as the journal keeps them. */
-import { Effect } from "effect"
+import { Clock, Duration, Effect } from "effect"
 
 import { type Catalog, declares } from "../Catalog.ts"
 import type { Commit } from "../Collection.ts"
-import type { Entry, Past, PastAsked } from "./Journal.ts"
+import { isGivenKey } from "../GivenKey.ts"
+import { type Entry as Kept, Journal, type Keep, type Left, type Past, type PastAsked } from "./Journal.ts"
 import type { State } from "./State.ts"
+import type { Entry, Table } from "./Table.ts"
 
 /** What the journal is told of a commit beside its text. */
 export const keeping = (
   catalog: Catalog["Service"],
   state: State,
   { deltas }: Commit
-): Pick<Entry, "durability" | "history"> => {
-  const history: Array<Past> = []
+): Pick<Kept, "durability" | "history"> => {
+  const history: Array<Left> = []
   let outlivesPower = false
   for (const [collection, { evict }] of deltas) {
     const made = declares(catalog, collection)?.made
     if (made?._tag !== "Written") continue
     outlivesPower ||= made.options.durability === "power"
-    const rows = state.rows(collection)
-    for (const key of evict) history.push({ collection, key, row: JSON.stringify(rows.get(key)) })
+    const live = state.tables.get(collection)?.live
+    for (const key of evict) {
+      const entry = live?.get(key)
+      if (entry !== undefined)
+        history.push({ collection, key, row: JSON.stringify(entry.row), at: entry.bornAt })
+    }
   }
   return {
     ...(history.length === 0 ? {} : { history }),
     ...(outlivesPower ? { durability: "power" } : {})
   }
 }
+
+/** Rows beyond the live ones that a collection, or each member of a family, keeps where nothing is said. */
+const defaultKept = 100_000
+const expireEvery = "1 minute"
+
+const keepsOf = ({ declared }: Catalog["Service"]): ReadonlyArray<Keep> =>
+  [...declared.values()].flatMap(({ made, name }) => {
+    if (made._tag !== "Written") return []
+    const { age, rows = defaultKept } = made.options.keep ?? {}
+    const ms = age === undefined ? undefined : Duration.toMillis(Duration.fromInputUnsafe(age))
+    return [{ family: name, rows, ...(ms === undefined ? {} : { age: ms }) }]
+  })
+
+/** Lets go of history that is kept no longer, step by step, for as long as it runs. */
+export const expire = Effect.fnUntraced(function* (catalog: Catalog["Service"]) {
+  const journal = yield* Journal
+  const keeps = keepsOf(catalog)
+  if (keeps.length === 0) return
+  const step = Clock.currentTimeMillis.pipe(Effect.flatMap((now) => journal.expire({ keeps, now })))
+  yield* Effect.sleep(expireEvery).pipe(
+    Effect.andThen(Effect.repeat(step, { while: (more) => more })),
+    // Whether anything more can be kept is another's to say.
+    Effect.catch((failure) =>
+      Effect.logWarning(`history is kept longer than it should be: ${failure.message}`)
+    ),
+    Effect.forever
+  )
+})
 
 /** Live rows first, from the newest on, then those that are history. */
 export const past =
@@ -38,8 +72,10 @@ export const past =
     Effect.suspend(() => {
       const table = state.tables.get(collection)
       const from = before === undefined ? undefined : (table?.live.get(before) ?? table?.dead.get(before))
-      const isLive = before === undefined || (from !== undefined && !from.evicted)
-      const rows = isLive ? newest(state, collection, from?.born ?? Infinity, limit) : []
+      const born =
+        before === undefined ? Infinity : from?.evicted ? undefined : (from?.born ?? placed(table, before))
+      const isLive = born !== undefined
+      const rows = isLive ? newest(state, collection, born, limit) : []
       if (rows.length === limit) return Effect.succeed(rows)
       return Effect.map(
         older({ collection, before: isLive ? undefined : before, limit: limit - rows.length }),
@@ -50,6 +86,15 @@ export const past =
         }
       )
     })
+
+/** Of a row that is forgotten, whose key tells when it was: one more than the birth of the live row before it. */
+const placed = (table: Table | undefined, before: string): number | undefined => {
+  if (!isGivenKey(before)) return undefined
+  let older: Entry | undefined
+  for (const entry of table?.live.values() ?? [])
+    if (isGivenKey(entry.key) && entry.key < before) older = entry
+  return older === undefined ? undefined : older.born + 1
+}
 
 const newest = (state: State, collection: string, born: number, limit: number): ReadonlyArray<Past> => {
   const rows: Array<Past> = []

@@ -49,7 +49,7 @@ export interface Entry {
   /** What it has to survive before it is acknowledged: the death of this process, or a power cut as well. */
   readonly durability?: "power"
   /** Rows that left their live window with it, the oldest first. */
-  readonly history?: ReadonlyArray<Past>
+  readonly history?: ReadonlyArray<Left>
   /** What the write that it comes from was answered, in case that comes again. */
   readonly answered?: Answered
 }
@@ -60,6 +60,28 @@ export interface Past {
   readonly key: string
   /** As it was last. */
   readonly row: string
+}
+
+/** A row on its way into history. */
+export interface Left extends Past {
+  /** When it was born, ms since 1970. */
+  readonly at: number
+}
+
+/** How much history a collection, or each member of a family, keeps. */
+export interface Keep {
+  /** `chat`, or `support` for a family. */
+  readonly family: string
+  /** The newest; may be infinite. */
+  readonly rows: number
+  /** Since they were born, ms. */
+  readonly age?: number | undefined
+}
+
+export interface Expiring {
+  readonly keeps: ReadonlyArray<Keep>
+  /** ms since 1970 */
+  readonly now: number
 }
 
 /** What a run begins with: `Checkpoint.ts` says what the pieces are. */
@@ -77,6 +99,7 @@ export interface Kept {
 
 export interface PastAsked {
   readonly collection: string
+  /** A key that the server gave is a place in time, though its row may be gone; unless `limit` is 0. */
   readonly before: string | undefined
   readonly limit: number
 }
@@ -93,6 +116,8 @@ export class Journal extends Context.Service<
      * this key is history.
      */
     readonly past: (asked: PastAsked) => Effect.Effect<ReadonlyArray<Past> | undefined, JournalFailed>
+    /** Lets go of some history that is kept no longer. `true`: there is more. */
+    readonly expire: (expiring: Expiring) => Effect.Effect<boolean, JournalFailed>
     /** Puts this checkpoint in place of everything that is kept. */
     readonly replace: (kept: Pick<Kept, "collections" | "pieces">) => Effect.Effect<void, JournalFailed>
     /** Fails when it can be used no longer, though nothing is asked of it. */
@@ -110,6 +135,7 @@ export class Journal extends Context.Service<
     open: (fresh) => Effect.succeed({ ...fresh, pieces: [], entries: [] }),
     append: () => Effect.void,
     past: ({ before }) => Effect.succeed(before === undefined ? [] : undefined),
+    expire: () => Effect.succeed(false),
     replace: () => Effect.void,
     lost: Effect.never,
     outlives: () => false,

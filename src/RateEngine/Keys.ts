@@ -3,11 +3,12 @@
  * restart and with a clock that went back as well.
  */
 
+import { isGivenKey } from "../GivenKey.ts"
+
 /** Of a time in ms, base 36: enough until the year 5188. */
 const timeDigits = 9
 /** So many in one millisecond. */
 const perMillisecond = 36 ** 3
-const shape = /^[0-9a-z]{12}$/
 
 const keyOf = (at: number, n: number): string =>
   at.toString(36).padStart(timeDigits, "0") + n.toString(36).padStart(3, "0")
@@ -20,7 +21,7 @@ export class Keys {
   constructor(after: number, keys: Iterable<string>) {
     this.at = after
     for (const key of keys)
-      if (shape.test(key)) this.at = Math.max(this.at, Number.parseInt(key.slice(0, timeDigits), 36))
+      if (isGivenKey(key)) this.at = Math.max(this.at, Number.parseInt(key.slice(0, timeDigits), 36))
     // What was given in that millisecond is not known.
     this.n = perMillisecond - 1
   }

@@ -1,18 +1,39 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schedule, Schema } from "effect"
 
-import { derived, polled, source } from "../../src/Config.ts"
+import { derived, polled, source, written } from "../../src/Config.ts"
 import { from, Pool, pools, problemsIn, rates, rows } from "./Declared.ts"
 
 const only = (options: object) => ({ collections: { pools: pools(options) } })
 const ofSource = (options: object) => only({ source: from(options) })
 const known = pools()
+const chat = (options: object) => ({
+  collections: { chat: written({ key: "id", row: Pool, ...options } as never) }
+})
 
 /** A mistake, where it stands, and what is said of it. */
 const mistakes: ReadonlyArray<readonly [what: string, config: unknown, at: string, message: RegExp]> = [
   ["no config at all", undefined, "collections", /defineConfig/],
   ["no collections", {}, "collections", /no collections/],
   ["none in them", { collections: {} }, "collections", /no collections/],
+  [
+    "a mistyped bound of history",
+    chat({ keep: { row: 5 } }),
+    "collections.chat.keep.row",
+    /did you mean "rows"/
+  ],
+  [
+    "half a row of history",
+    chat({ keep: { rows: 0.5 } }),
+    "collections.chat.keep.rows",
+    /number of rows, or Infinity/
+  ],
+  [
+    "an age of history that is none",
+    chat({ keep: { age: "soon" } }),
+    "collections.chat.keep.age",
+    /duration/
+  ],
   [
     "a mistyped option beside them",
     { collections: { pools: pools() }, colections: {} },

@@ -19,7 +19,7 @@ import { afterAll, assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger } from "effect"
 
 import { describedOf } from "../../src/Hub/Checkpoint.ts"
-import { Journal, JournalFailed, type Kept } from "../../src/Hub/Journal.ts"
+import { type Expiring, Journal, JournalFailed, type Kept } from "../../src/Hub/Journal.ts"
 import { Database } from "../../src/Hub/Journal/Database.ts"
 import { layerFallback } from "../../src/Hub/Journal/Fallback.ts"
 import { Disk, layerMemory } from "../../src/Hub/Journal/Memory.ts"
@@ -38,6 +38,15 @@ const entry = (revision: number, text = `{"at":${revision},"collections":{}}`) =
 
 const past = (key: string, row = `{"id":${JSON.stringify(key)}}`) => ({ collection: "chat", key, row })
 
+const left = (key: string, at = 0) => ({ ...past(key), at })
+
+/** So many rows on their way into history, born one a millisecond. */
+const rows = (collection: string, count: number) =>
+  Array.from({ length: count }, (_, i) => ({ ...left(`k${i}`, i), collection }))
+const from = (first: number, end: number) => Array.from({ length: end - first }, (_, i) => first + i)
+/** As the server gives keys. */
+const given = (n: number) => `00000000${n}000`
+
 /** One run of a process: opens, does something, and ends. */
 type Run = <A>(
   use: (journal: Journal["Service"], kept: Kept) => Effect.Effect<A, JournalFailed>
@@ -55,6 +64,10 @@ const backends: ReadonlyArray<readonly [name: string, make: () => Layer.Layer<Jo
   ["memory", () => layerMemory(new Disk())],
   ["SQLite", () => layerSqlite(newFile())]
 ]
+
+/** Step by step, until there is no more. */
+const expired = (journal: Journal["Service"], expiring: Expiring) =>
+  Effect.repeat(journal.expire(expiring), { while: (more) => more })
 
 for (const [name, make] of backends) {
   describe(`a journal in ${name}`, () => {
@@ -108,13 +121,14 @@ for (const [name, make] of backends) {
     it("keeps rows that are history, and gives them page by page, the newest first", async () => {
       const run = runOf(make())
       const odd = ["\ud800", "\ud801", "a\0b", "__proto__"].map((key) => past(key))
+      const gone = odd.map((row) => ({ ...row, at: 3 }))
       const others = [{ collection: "support:1", key: "a", row: "1" }]
       await run((journal) =>
         Effect.forEach(
           [
-            { ...entry(1), history: [past("a"), past("b")] },
-            { ...entry(2), history: others, durability: "power" as const },
-            { ...entry(3), history: [past("c"), ...odd] }
+            { ...entry(1), history: [left("a"), left("b")] },
+            { ...entry(2), history: others.map((row) => ({ ...row, at: 2 })), durability: "power" as const },
+            { ...entry(3), history: [left("c"), ...gone] }
           ],
           journal.append
         )
@@ -131,6 +145,57 @@ for (const [name, make] of backends) {
       assert.isUndefined(await asked("support:1", "b"))
       const { entries } = await run((_, kept) => Effect.succeed(kept))
       assert.deepStrictEqual(entries, [entry(1), entry(2), entry(3)])
+    })
+
+    it("keeps as much history as it is told, the newest, of each member of a family", async () => {
+      await runOf(make())((journal) =>
+        Effect.gen(function* () {
+          const expire = (keep: object, now: number) =>
+            expired(journal, { keeps: [{ family: "support", rows: Infinity, ...keep }], now })
+          const kept = (collection: string) =>
+            Effect.map(journal.past({ collection, before: undefined, limit: 10_000 }), (found) =>
+              found!.map(({ key }) => Number(key.slice(1))).toReversed()
+            )
+          const history = [...rows("support:1", 1_700), ...rows("support:2", 5), ...rows("supporters", 30)]
+          yield* journal.append({ ...entry(1), history })
+          yield* expire({ rows: 10 }, 0)
+          assert.deepStrictEqual(yield* kept("support:1"), from(1_690, 1_700))
+          assert.deepStrictEqual(yield* kept("support:2"), from(0, 5))
+          yield* expire({ age: 1_000 }, 2_694)
+          assert.deepStrictEqual(yield* kept("support:1"), from(1_695, 1_700))
+          assert.deepStrictEqual(yield* kept("support:2"), [])
+          assert.deepStrictEqual(yield* kept("supporters"), from(0, 30))
+          // What is gone is no row any more.
+          assert.isUndefined(yield* journal.past({ collection: "support:1", before: "k1694", limit: 5 }))
+          // A row that is history again is the newest, and counts once.
+          const again = rows("support:1", 1_700).slice(1_695, 1_697)
+          yield* journal.append({ ...entry(2), history: again })
+          yield* expire({ rows: 4 }, 0)
+          assert.deepStrictEqual(yield* kept("support:1"), [1_698, 1_699, 1_695, 1_696])
+          yield* expire({ rows: 0 }, 0)
+          assert.deepStrictEqual(yield* kept("support:1"), [])
+        })
+      )
+    })
+
+    it("pages on from a key that the server gave, whether or not its row is still there", async () => {
+      const history = [left(given(1)), left("own"), left(given(3)), left(given(5))]
+      await runOf(make())((journal) =>
+        Effect.gen(function* () {
+          yield* journal.append({ ...entry(1), history })
+          const asked = (before: string, limit = 9) =>
+            Effect.map(journal.past({ collection: "chat", before, limit }), (found) =>
+              found?.map(({ key }) => key)
+            )
+          assert.deepStrictEqual(yield* asked(given(4)), [given(3), "own", given(1)])
+          assert.deepStrictEqual(yield* asked(given(2)), [given(1)])
+          assert.deepStrictEqual(yield* asked(given(0)), [])
+          assert.deepStrictEqual(yield* asked(given(9), 1), [given(5)])
+          assert.isUndefined(yield* asked(given(4), 0))
+          assert.deepStrictEqual(yield* asked(given(3), 0), [])
+          assert.isUndefined(yield* asked("another"))
+        })
+      )
     })
 
     it("many appends at once are all kept, in the order they were asked for", async () => {
@@ -376,6 +441,7 @@ const failing = (after: number) => {
         ? Effect.fail(new JournalFailed({ file: "f", trouble: "full", detail: "no space" }))
         : Effect.void,
     past: () => Effect.succeed(undefined),
+    expire: () => Effect.succeed(false),
     replace: () => Effect.void,
     lost: Effect.never,
     outlives: () => true,
@@ -413,6 +479,12 @@ const exhaust = (steps: Generator<void>) => {
   }
 }
 
+const exhausted = (step: () => boolean) => {
+  while (step()) {
+    // to the end
+  }
+}
+
 /** Commits to one collection until the log is long. */
 const grow = (database: Database, from: number, to: number, rows = 50) => {
   for (let revision = from; revision <= to; revision++) {
@@ -439,6 +511,60 @@ describe("a thread that dies", () => {
     }).pipe(Effect.provide(layerSqlite(newFile())), Effect.provide(quiet), Effect.runPromise)
     Object.assign(Worker.prototype, { postMessage })
     for (const { message } of [lost, append]) assert.include(message, "its thread has ended")
+  })
+})
+
+describe("history in SQLite", () => {
+  it("that is kept no longer goes in steps of 500 rows, between which commits are appended", () => {
+    const database = new Database(newFile(), fresh)
+    const history = Array.from({ length: 1_800 }, (_, i) => left(`k${i}`))
+    database.append([{ ...entry(1), history }])
+    const keeps = [{ family: "chat", rows: 100 }]
+    const sizes: Array<number> = []
+    for (let revision = 2; database.expire({ keeps, now: 0 }); revision++) {
+      database.append([entry(revision)])
+      sizes.push(database.past({ collection: "chat", before: undefined, limit: 10_000 })!.length)
+    }
+    assert.deepStrictEqual(sizes, [1_300, 800, 300, 100])
+    database.close()
+  })
+
+  it("of a file of the layout before is all there, and counts", () => {
+    const file = newFile()
+    new Database(file, fresh).close()
+    const before = new DatabaseSync(file)
+    before.exec(`
+      DROP TABLE history; DROP TABLE histories;
+      CREATE TABLE history (
+        id INTEGER PRIMARY KEY, collection TEXT NOT NULL, key TEXT NOT NULL, row TEXT NOT NULL,
+        UNIQUE (collection, key)
+      ) STRICT;
+      CREATE INDEX history_by_age ON history (collection, id);
+      PRAGMA user_version = 3;
+    `)
+    for (const [collection, key] of [
+      ["chat", "a"],
+      ["support:7", "a"],
+      ["support:7", "b"],
+      ["support:7", "c"]
+    ])
+      before
+        .prepare("INSERT INTO history (collection, key, row) VALUES (?, ?, '{}')")
+        .run(JSON.stringify(collection), JSON.stringify(key))
+    before.close()
+    const database = new Database(file, fresh)
+    const keysOf = (collection: string) =>
+      database.past({ collection, before: undefined, limit: 10 })!.map(({ key }) => key)
+    assert.deepStrictEqual([keysOf("chat"), keysOf("support:7")], [["a"], ["c", "b", "a"]])
+    const keeps = [
+      { family: "chat", rows: 1, age: 86_400_000 },
+      { family: "support", rows: 1 }
+    ]
+    exhausted(() => database.expire({ keeps, now: Date.now() }))
+    assert.deepStrictEqual([keysOf("chat"), keysOf("support:7")], [["a"], ["c"]])
+    exhausted(() => database.expire({ keeps, now: Date.now() + 90_000_000 }))
+    assert.deepStrictEqual([keysOf("chat"), keysOf("support:7")], [[], ["c"]])
+    database.close()
   })
 })
 

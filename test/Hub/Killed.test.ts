@@ -9,12 +9,27 @@ import { afterAll, assert, it } from "@effect/vitest"
 import { replay } from "../../src/Hub/Checkpoint.ts"
 import { Database } from "../../src/Hub/Journal/Database.ts"
 import { defaultMemory } from "../../src/Hub/State.ts"
-import { begun, commitAt } from "./Killed.ts"
+import { begun, commitAt, keep } from "./Killed.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "ratecast-killed-"))
 afterAll(() => rmSync(folder, { recursive: true }))
 const writer = new URL("./KilledWriter.ts", import.meta.url).pathname
 const written = 100
+
+/** What is history is the newest of what was, without a gap, and counted. */
+const checkHistory = (file: string, newest: number, what: string) => {
+  const database = new Database(file, begun)
+  const keysOf = () =>
+    database.past({ collection: "rates", before: undefined, limit: 10_000 })!.map(({ key }) => key)
+  const newestOf = (count: number) => Array.from({ length: count }, (_, i) => `h${newest - i}`)
+  assert.isAtLeast(keysOf().length, keep.rows, what)
+  assert.deepStrictEqual(keysOf(), newestOf(keysOf().length), what)
+  while (database.expire({ keeps: [keep], now: 0 })) {
+    // to the end
+  }
+  assert.deepStrictEqual(keysOf(), newestOf(keep.rows), what)
+  database.close()
+}
 
 const stateOf = (file: string) => {
   const database = new Database(file, begun)
@@ -46,12 +61,13 @@ const killAt = async (n: number): Promise<boolean> => {
     const { rate } = state.rows("rates").get(`k${revision % 50}`) as { readonly rate: string }
     assert.isTrue(rate.endsWith(`x${revision}`), `killed before statement ${n}: the row of ${revision}`)
   }
+  checkHistory(join(own, "ratecast.sqlite"), state.revision, `killed before statement ${n}`)
   rmSync(own, { recursive: true })
   return notes.includes("done")
 }
 
 it(
-  "killed before any statement of a start, a checkpoint or a commit, nothing acknowledged is lost",
+  "killed before any statement of a start, a checkpoint, a commit or a step of letting go of history, nothing acknowledged is lost",
   { timeout: 90_000 },
   async () => {
     const database = new Database(join(folder, "begun/ratecast.sqlite"), begun)

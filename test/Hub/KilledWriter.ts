@@ -9,7 +9,7 @@ import { join } from "node:path"
 import { DatabaseSync, StatementSync } from "node:sqlite"
 
 import { Database } from "../../src/Hub/Journal/Database.ts"
-import { begun, commitAt } from "./Killed.ts"
+import { begun, commitAt, keep } from "./Killed.ts"
 
 const [folder, at] = process.argv.slice(2) as [string, string]
 const note = (text: string) => appendFileSync(join(folder, "acknowledged"), `${text}\n`)
@@ -33,6 +33,9 @@ const commit = () => {
 }
 let step = 0
 for (const _ of database.checkpoint()) if (step++ % 40 === 0) commit()
-commit()
+for (let steps = 0; steps < 2; steps++) {
+  database.expire({ keeps: [keep], now: 0 })
+  commit()
+}
 database.close()
 note("done")

@@ -67,6 +67,7 @@ export class FaultyDisk {
           yield* Effect.sleep(this.dice.int(20))
         }),
       past: () => Effect.succeed(undefined),
+      expire: () => Effect.succeed(false),
       replace: ({ collections, pieces }) =>
         Effect.sync(() => {
           this.kept = { epoch: this.kept!.epoch, collections, pieces, entries: [] }

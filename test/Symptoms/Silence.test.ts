@@ -18,6 +18,7 @@ describe("it does not happen that", () => {
           ? Effect.fail(new JournalFailed({ file: "f", trouble: "full", detail: "" }))
           : Effect.void,
       past: () => Effect.succeed(undefined),
+      expire: () => Effect.succeed(false),
       replace: () => Effect.void,
       lost: Effect.never,
       outlives: () => true,

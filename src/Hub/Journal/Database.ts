@@ -11,13 +11,16 @@ import { crc32 } from "node:zlib"
 
 import { type Answered, answeredFor, mostAnswered } from "../../Answered.ts"
 import { checkpointOf, type Declaration, replay } from "../Checkpoint.ts"
-import type { Entry, Kept, Past, PastAsked } from "../Journal.ts"
+import type { Entry, Expiring, Kept, Past, PastAsked } from "../Journal.ts"
+import { History, historyTables, historyUpgrade } from "./History.ts"
 import { defaultMemory, type Memory } from "../State.ts"
 import { DatabaseMistake, mistakeOf, openMistakeOf } from "./Mistake.ts"
 
 /** "RTCS", so that nobody takes the file for another, nor we another's for ours. */
 const applicationId = 0x52544353
-const layout = 3
+const layout = 4
+/** One that can be made into this one. */
+const olderLayout = 3
 /** A log of fewer characters than this is not worth a checkpoint. */
 const shortLog = 4 * 1024 * 1024
 
@@ -33,7 +36,7 @@ export class Database {
   private readonly file: string
   private readonly inode: number
   private readonly insert: StatementSync
-  private readonly insertPast: StatementSync
+  private readonly history: History
   private readonly memory: Memory
   private readonly epoch: string
   private collections: ReadonlyArray<Declaration>
@@ -77,9 +80,7 @@ export class Database {
       this.discard()
       this.inode = statSync(file).ino
       this.insert = this.db.prepare("INSERT INTO log (revision, text) VALUES (?, ?)")
-      this.insertPast = this.db.prepare(
-        "INSERT OR REPLACE INTO history (collection, key, row) VALUES (?, ?, ?)"
-      )
+      this.history = new History(this.db)
       this.logLength = this.sum("log")
       this.checkpointLength = this.sum("checkpoint")
     } catch (error) {
@@ -97,13 +98,14 @@ export class Database {
     // A run that was killed before its first transaction leaves an empty file.
     if (application_id === 0 && tables === 0) return
     if (application_id !== applicationId) throw new DatabaseMistake("foreign", "another application's file")
-    if (user_version !== layout)
+    if (user_version !== layout && user_version !== olderLayout)
       throw new DatabaseMistake("version", `layout ${user_version}, and this is ${layout}`)
   }
 
   private lay({ collections, epoch }: Pick<Kept, "epoch" | "collections">): void {
     // Nothing is written where all is there: the disk may be full, and what it has can be served still.
-    if (this.isLaid()) return
+    if (this.isLaid(layout)) return
+    if (this.isLaid(olderLayout)) this.db.exec(historyUpgrade)
     this.db.exec(`
       PRAGMA application_id = ${applicationId};
       PRAGMA user_version = ${layout};
@@ -115,23 +117,19 @@ export class Database {
         generation INTEGER NOT NULL, part INTEGER NOT NULL, crc INTEGER NOT NULL, text TEXT NOT NULL,
         PRIMARY KEY (generation, part)
       ) STRICT, WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS history (
-        id INTEGER PRIMARY KEY, collection TEXT NOT NULL, key TEXT NOT NULL, row TEXT NOT NULL,
-        UNIQUE (collection, key)
-      ) STRICT;
       CREATE TABLE IF NOT EXISTS answered (id TEXT PRIMARY KEY, at INTEGER NOT NULL, text TEXT NOT NULL) STRICT;
       CREATE INDEX IF NOT EXISTS answered_by_age ON answered (at);
-      CREATE INDEX IF NOT EXISTS history_by_age ON history (collection, id);
+      ${historyTables}
     `)
     this.db
       .prepare("INSERT INTO hub SELECT ?, ?, 0 WHERE NOT EXISTS (SELECT 1 FROM hub)")
       .run(epoch, JSON.stringify(collections))
   }
 
-  private isLaid(): boolean {
+  private isLaid(as: number): boolean {
     const { user_version } = this.db.prepare("PRAGMA user_version").get() as { user_version: number }
     return (
-      user_version === layout &&
+      user_version === as &&
       this.db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'hub'").get() !== undefined
     )
   }
@@ -198,8 +196,7 @@ export class Database {
         for (const { answered, history = [], revision, text } of entries) {
           this.insert.run(revision, text)
           if (answered !== undefined) this.answer(answered)
-          for (const { collection, key, row } of history)
-            this.insertPast.run(JSON.stringify(collection), JSON.stringify(key), row)
+          if (history.length > 0) this.history.add(history)
         }
       })
     } catch (error) {
@@ -224,23 +221,18 @@ export class Database {
   }
 
   /** Throws a `DatabaseMistake`. */
-  past({ before, collection, limit }: PastAsked): ReadonlyArray<Past> | undefined {
+  past(asked: PastAsked): ReadonlyArray<Past> | undefined {
     try {
-      const name = JSON.stringify(collection)
-      const end =
-        before === undefined
-          ? { id: Number.MAX_SAFE_INTEGER }
-          : this.db
-              .prepare("SELECT id FROM history WHERE collection = ? AND key = ?")
-              .get(name, JSON.stringify(before))
-      if (end === undefined) return undefined
-      const rows = this.db
-        .prepare("SELECT key, row FROM history WHERE collection = ? AND id < ? ORDER BY id DESC LIMIT ?")
-        .all(name, end["id"]!, limit) as unknown as ReadonlyArray<{
-        readonly key: string
-        readonly row: string
-      }>
-      return rows.map(({ key, row }) => ({ collection, key: JSON.parse(key) as string, row }))
+      return this.history.past(asked)
+    } catch (error) {
+      throw mistakeOf(error)
+    }
+  }
+
+  /** One step of letting go of history that is kept no longer. `true`: there is more. Throws a `DatabaseMistake`. */
+  expire(expiring: Expiring): boolean {
+    try {
+      return this.transact(() => this.history.expire(expiring))
     } catch (error) {
       throw mistakeOf(error)
     }

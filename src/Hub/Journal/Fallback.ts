@@ -35,6 +35,8 @@ export const layerFallback = Layer.effect(
         Effect.suspend(() => (failed ? none(asked) : journal.past(asked))).pipe(
           Effect.catch((failure) => Effect.andThen(abandon(failure), none(asked)))
         ),
+      // What cannot be let go of is no reason to give up what can be kept.
+      expire: (expiring) => Effect.suspend(() => (failed ? Effect.succeed(false) : journal.expire(expiring))),
       replace: (kept) =>
         Effect.suspend(() => (failed ? Effect.void : journal.replace(kept))).pipe(Effect.catch(abandon)),
       lost: Effect.never,

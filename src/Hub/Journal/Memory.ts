@@ -2,12 +2,22 @@
 import { Effect, Layer } from "effect"
 
 import type { Answered } from "../../Answered.ts"
-import { type Entry, Journal, type Kept, type Past } from "../Journal.ts"
+import { familyOf } from "../../Collection.ts"
+import { isGivenKey } from "../../GivenKey.ts"
+import {
+  type Entry,
+  type Expiring,
+  Journal,
+  type Kept,
+  type Left,
+  type Past,
+  type PastAsked
+} from "../Journal.ts"
 
 /** What stands in for the disk. */
 export class Disk {
   kept: Kept | undefined
-  readonly history: Array<Past> = []
+  history: Array<Left> = []
   readonly answered: Array<Answered> = []
 
   get entries(): ReadonlyArray<Entry> {
@@ -20,6 +30,33 @@ export class Disk {
     if (answered !== undefined) this.answered.push(answered)
     ;(this.kept!.entries as Array<Entry>).push({ revision, text })
     this.history.push(...history)
+  }
+
+  past({ before, collection, limit }: PastAsked): ReadonlyArray<Past> | undefined {
+    const rows = this.history.filter((past) => past.collection === collection)
+    let end = before === undefined ? rows.length : rows.findLastIndex(({ key }) => key === before)
+    if (end === -1 && limit > 0 && isGivenKey(before!))
+      end = rows.findLastIndex(({ key }) => isGivenKey(key) && key < before!) + 1
+    return end === -1
+      ? undefined
+      : rows
+          .slice(0, end)
+          .toReversed()
+          .slice(0, limit)
+          .map(({ key, row }) => ({ collection, key, row }))
+  }
+
+  expire({ keeps, now }: Expiring): void {
+    const counts = new Map<string, number>()
+    this.history = this.history
+      .toReversed()
+      .filter(({ at, collection }) => {
+        const nth = (counts.get(collection) ?? 0) + 1
+        counts.set(collection, nth)
+        const keep = keeps.find(({ family }) => family === (familyOf(collection)?.family ?? collection))
+        return keep === undefined || (nth <= keep.rows && at > now - (keep.age ?? Infinity))
+      })
+      .toReversed()
   }
 
   /** Loses the last entries, as a power cut does. */
@@ -40,12 +77,12 @@ export const layerMemory = (disk: Disk) =>
       Effect.sync(() => {
         disk.add(entry)
       }),
-    past: ({ before, collection, limit }) =>
-      Effect.sync(() => {
-        const rows = disk.history.filter((past) => past.collection === collection)
-        const end = before === undefined ? rows.length : rows.findLastIndex(({ key }) => key === before)
-        return end === -1 ? undefined : rows.slice(0, end).toReversed().slice(0, limit)
-      }),
+    past: (asked) => Effect.sync(() => disk.past(asked)),
+    expire: (expiring) =>
+      Effect.as(
+        Effect.sync(() => disk.expire(expiring)),
+        false
+      ),
     replace: (kept) =>
       Effect.sync(() => {
         disk.kept = { epoch: disk.kept!.epoch, ...kept, entries: [] }

@@ -73,6 +73,7 @@ export const layerSqlite = (file: string) =>
         append: (entry) => Effect.asVoid(ask({ op: "append", entry })),
         past: (asked) =>
           Effect.map(ask({ op: "past", ...asked }), (rows) => rows as ReadonlyArray<Past> | undefined),
+        expire: (expiring) => Effect.map(ask({ op: "expire", ...expiring }), (more) => more === true),
         replace: (kept) => Effect.asVoid(ask({ op: "replace", ...kept })),
         lost: Deferred.await(lost),
         outlives: () => true,

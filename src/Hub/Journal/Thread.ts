@@ -4,7 +4,7 @@
  */
 import { parentPort, workerData } from "node:worker_threads"
 
-import type { Entry, Kept, Past, PastAsked } from "../Journal.ts"
+import type { Entry, Expiring, Kept, Past, PastAsked } from "../Journal.ts"
 import { Database } from "./Database.ts"
 import type { Memory } from "../State.ts"
 import { type DatabaseMistake, mistakeOf } from "./Mistake.ts"
@@ -14,6 +14,7 @@ export type Request =
   | { readonly op: "append"; readonly entry: Entry }
   | ({ readonly op: "replace" } & Pick<Kept, "collections" | "pieces">)
   | ({ readonly op: "past" } & PastAsked)
+  | ({ readonly op: "expire" } & Expiring)
   | { readonly op: "close" }
 
 export type Numbered = Request & { readonly id: number }
@@ -21,7 +22,7 @@ export type Numbered = Request & { readonly id: number }
 /** `id`: of the request that this answers. */
 export interface Answer {
   readonly id: number
-  readonly value?: Kept | ReadonlyArray<Past> | undefined
+  readonly value?: Kept | ReadonlyArray<Past> | boolean | undefined
   readonly mistake?: Pick<DatabaseMistake, "trouble" | "message"> | undefined
 }
 
@@ -92,6 +93,9 @@ port.on("message", (request: Numbered) => {
       // What was appended before it was asked is history by now.
       flush()
       return answer(id, () => database!.past(request))
+    case "expire":
+      flush()
+      return answer(id, () => database!.expire(request))
     case "replace":
       flush()
       return answer(id, () => {
