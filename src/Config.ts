@@ -13,9 +13,23 @@ import { type Duration, type Effect, type Redacted, type Schedule, Schema, Schem
 import type { HttpClient } from "effect/http"
 
 import type { Rows } from "./Collection.ts"
+import type { Written } from "./Config/Written.ts"
 import { decimalShape } from "./Decimal.ts"
 
 export { fromScaled, toScaled } from "./Decimal.ts"
+export {
+  hook,
+  type Hook,
+  type HookedWrite,
+  type HookOptions,
+  isRefused,
+  type OnWrite,
+  refuse,
+  type Refused,
+  written,
+  type Written,
+  type WrittenOptions
+} from "./Config/Written.ts"
 export type { Rows }
 
 /** Of what a decimal is read from: by this it is known where in a row decimals are declared. */
@@ -128,7 +142,7 @@ export interface Tolerance {
   readonly every?: Duration.Input
 }
 
-interface CollectionOptions<A> {
+export interface CollectionOptions<A> {
   /** The field that holds the key. */
   readonly key: keyof A & string
   /** Fields that hardly ever change, such as names and lists: only these may be filtered by `where`. */
@@ -175,64 +189,6 @@ export interface InputChange<Inputs> {
   readonly before: { readonly [field: string]: unknown } | undefined
   readonly after: { readonly [field: string]: unknown } | undefined
 }
-
-/** A write as a hook sees it. */
-export interface HookedWrite<A> {
-  readonly op: "put" | "patch" | "append" | "delete"
-  /** Of the collection, for a member of a family `support:17`. */
-  readonly collection: string
-  readonly key: string
-  /** The row before it; none where it is new. */
-  readonly before: A | undefined
-  /** The row after it; none where it is deleted. */
-  readonly row: A | undefined
-}
-
-/** What a hook says of a write that shall not be: told to whoever asked for it. */
-export interface Refused {
-  readonly _tag: "Refused"
-  readonly detail: string
-}
-
-export const refuse = (detail: string): Refused => ({ _tag: "Refused", detail })
-
-export interface WrittenOptions<A> extends Omit<CollectionOptions<A>, "tolerance"> {
-  readonly tolerance?: never
-  readonly row: RowSchema<A>
-  /** Largest row, as JSON, in bytes. Default 64 KiB. */
-  readonly maxBytes?: number
-  /**
-   * What stays live; rows beyond it are evicted, the oldest first: history from then on. Default: 10,000 rows of any age.
-   */
-  readonly retain?: { readonly rows?: number; readonly age?: Duration.Input }
-  /**
-   * How much history there is beyond the live rows: so many `rows` (`Infinity` for all), and none that were born longer ago
-   * than `age`. Of each member of a family. Default: 100,000 rows of any age.
-   */
-  readonly keep?: { readonly rows?: number; readonly age?: Duration.Input }
-  /**
-   * What an acknowledged write survives: `process` (the default) the death of the daemon, `power` a power cut as well, for
-   * which each waits until the disk has it.
-   */
-  readonly durability?: "process" | "power"
-  /** Whether a live row may be changed or deleted once it is written. Default `true`. */
-  readonly edits?: boolean
-  /**
-   * Has a say in every write: the row to keep, changed or not, or `refuse("why")`. It is asked in the order of the writes,
-   * and the next one waits for its answer, 5 s at most.
-   */
-  readonly onWrite?: (
-    write: HookedWrite<A>
-  ) => A | Refused | undefined | Effect.Effect<A | Refused | undefined, unknown>
-}
-
-export interface Written<A = unknown> {
-  readonly _tag: "Written"
-  readonly options: WrittenOptions<A>
-}
-
-/** A collection whose rows clients and backends write. */
-export const written = <A>(options: WrittenOptions<A>): Written<A> => ({ _tag: "Written", options })
 
 // oxlint-disable-next-line typescript/no-explicit-any -- a collection of any row
 type AnyCollection = Polled<any> | Derived<any> | Written<any>

@@ -99,7 +99,7 @@ export class RateEngine extends Context.Service<
       const upstream = yield* Upstream
       const time = steady(yield* Clock.Clock)
       const events = yield* Queue.bounded<Event>(1)
-      const writer = new Writer(catalog)
+      const writer = new Writer(catalog, upstream.ask)
       const begun = Deferred.makeUnsafe<{ readonly board: Board; readonly repeats: Repeats }>()
       /** Writes under way that may come again. */
       const running = new Map<string, Deferred.Deferred<Wrote, WriteRefused>>()

@@ -7,10 +7,12 @@
 import { Clock, Context, Deferred, Effect, FiberMap, Layer, PubSub, type Scope } from "effect"
 import { HttpClient } from "effect/http"
 
-import { Catalog, sourcesOf } from "./Catalog.ts"
-import { familyOf } from "./Collection.ts"
+import { Catalog, declares, sourcesOf } from "./Catalog.ts"
+import { familyOf, type Row } from "./Collection.ts"
 import { steady } from "./Steady.ts"
+import type { HookedWrite, Written } from "./Config.ts"
 import { Demands } from "./Upstream/Demand.ts"
+import { type Asking, makeHook } from "./Upstream/Hook.ts"
 import { makeExtraction } from "./Upstream/Extraction.ts"
 import { makePoll } from "./Upstream/Poll.ts"
 import { makePoller, type Poller, type Reading, type Refreshed, timesOf } from "./Upstream/Poller.ts"
@@ -53,6 +55,8 @@ export class Upstream extends Context.Service<
      * member of a family among them goes like any that nobody reads.
      */
     readonly start: (known: Iterable<string>) => Effect.Effect<void>
+    /** Asks a backend what it says of a write to a collection that has such a hook. */
+    readonly ask: (write: HookedWrite<Row>) => ReturnType<Asking>
   }
 >()("ratecast/Upstream") {
   static readonly layer = Layer.effectContext(
@@ -65,6 +69,12 @@ export class Upstream extends Context.Service<
       const pollers = new Map<string, Poller>()
       const demands = new Demands()
       const extraction = yield* makeExtraction(catalog)
+      const hooks = new Map<unknown, Asking>()
+      for (const { made } of catalog.declared.values()) {
+        const onWrite = made._tag === "Written" ? made.options.onWrite : undefined
+        if (typeof onWrite === "object" && !hooks.has(onWrite))
+          hooks.set(onWrite, yield* makeHook(client, onWrite))
+      }
       const run = yield* FiberMap.runtime(fibers)()
 
       const polling = Effect.fnUntraced(function* (name: string) {
@@ -181,6 +191,10 @@ export class Upstream extends Context.Service<
         enter: (collections) => enter(collections, 1),
         leave,
         touch: (collections) => enter(collections, 0),
+        ask: (write) => {
+          const { made } = declares(catalog, write.collection)!
+          return hooks.get((made as Written).options.onWrite)!(write)
+        },
         refresh
       })
       return Context.make(Upstream, made).pipe(Context.add(Demand, made))

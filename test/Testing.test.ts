@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 
-import { Decimal, defineConfig, derived, polled, refuse, source, written } from "../src/Config.ts"
+import { Decimal, defineConfig, derived, hook, polled, refuse, source, written } from "../src/Config.ts"
 import { type Cast, ConfigMistakes, NotScripted, QueryRefused, reply, testing } from "../src/Testing.ts"
 
 const prices = polled({
@@ -275,6 +275,20 @@ describe("a written collection under test", () => {
       assert.deepInclude(await why("rude"), { code: "forbidden", detail: "mind your language" })
       assert.deepInclude(await why(7), { code: "invalid_row" })
     }))
+
+  it("asks a backend that the test scripts, and says who writes", async () => {
+    const { options } = notes
+    const asked = written({ ...options, onWrite: hook({ url: "https://api.example.com/hook" }) })
+    const cast = testing(defineConfig({ collections: { notes: asked } }))
+    const backend = cast.upstream("POST https://api.example.com/hook", ({ body }) => {
+      const { sub } = body as { readonly sub?: string }
+      return sub === "7" ? {} : { refuse: "only seven" }
+    })
+    await cast.write({ ...put("one"), sub: "7", by: "token" })
+    assert.include(JSON.stringify(await rejected(cast.write(put("two")))), "only seven")
+    assert.deepInclude(backend.requests[0]!.body, { op: "put", key: "a", sub: "7", by: "token" })
+    await cast.close()
+  })
 
   it("has a hook that takes its time on the virtual clock", () =>
     withNotes(async (cast) => {

@@ -21,8 +21,7 @@ const chat = written({
     if (op === "put") return refuse("a message is sent with POST, and edited with PATCH")
     const { author, text } = row
     return Effect.map(Clock.currentTimeMillis, (now) =>
-      // A new message is given its key when it is committed.
-      before === undefined ? ({ author, text, at: now } as typeof row) : { ...before, text, edited: now }
+      before === undefined ? { id: row.id, author, text, at: now } : { ...before, text, edited: now }
     )
   }
 })

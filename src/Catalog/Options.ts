@@ -3,7 +3,7 @@
  */
 import { Duration, Predicate, Schedule, Schema, SchemaAST, SchemaIssue } from "effect"
 
-import type { Derived, Polled, RowSchema, Source, Written } from "../Config.ts"
+import type { Derived, Hook, Polled, RowSchema, Source, Written } from "../Config.ts"
 import { didYouMean } from "../Nearest.ts"
 import type { Problem } from "./Problems.ts"
 
@@ -31,6 +31,10 @@ const RowStruct = Schema.declare(
 const MadeBySource = Schema.declare((value): value is Source => Predicate.isTagged(value, "Source"), {
   expected: "what source({ … }) returns"
 })
+const FunctionOrHook = Schema.declare(
+  (value): value is Hook => typeof value === "function" || Predicate.isTagged(value, "Hook"),
+  { expected: "a function, or what hook({ … }) returns" }
+)
 const MadeCollection = Schema.declare(
   (value): value is Polled | Derived | Written => madeTags.some((tag) => Predicate.isTagged(value, tag)),
   { expected: whatIsMade }
@@ -126,9 +130,15 @@ const shapes = {
     maxBytes: Schema.optionalKey(Positive),
     durability: Schema.optionalKey(Schema.Literals(["process", "power"])),
     edits: Schema.optionalKey(Schema.Boolean),
-    onWrite: Schema.optionalKey(Function)
+    onWrite: Schema.optionalKey(FunctionOrHook)
   }
 }
+export const HookShape = Schema.Struct({
+  url: Schema.String,
+  headers: Schema.optionalKey(Schema.Unknown),
+  timeout: Schema.optionalKey(DurationInput),
+  concurrency: Schema.optionalKey(Positive)
+})
 export const SourceShape = Schema.Struct(shapes.source)
 export const madeShapes = {
   Polled: Schema.Struct({ ...shapes.collection, ...shapes.drifting, ...shapes.polled }),

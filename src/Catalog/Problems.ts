@@ -1,9 +1,9 @@
 /** What is wrong with a config: every mistake at once, each with its path and the nearest known name. */
 import { Duration, Effect, Predicate, Redacted, SchemaAST } from "effect"
 
-import type { Config, Derived, Polled, SourceOptions, Written } from "../Config.ts"
+import type { Config, Derived, HookOptions, Polled, SourceOptions, Written } from "../Config.ts"
 import { didYouMean } from "../Nearest.ts"
-import { madeShapes, madeTags, shapeProblems, SourceShape, whatIsMade } from "./Options.ts"
+import { HookShape, madeShapes, madeTags, shapeProblems, SourceShape, whatIsMade } from "./Options.ts"
 
 /** `at` is a path into the config: `collections.pools.fixed[1]`. */
 export interface Problem {
@@ -77,6 +77,8 @@ const collectionProblems = (
   if (_tag === "Polled" && isSound("source"))
     problems.push(...sourceProblems(`${at}.source`, name, options.source.options))
   if (_tag === "Derived" && isSound("from")) problems.push(...inputProblems(at, name, options, all))
+  if (_tag === "Written" && isSound("onWrite") && typeof options.onWrite === "object")
+    problems.push(...hookProblems(`${at}.onWrite`, options.onWrite.options))
   if (!isSound("row")) return problems
 
   const fields = Object.keys(options.row.fields)
@@ -143,15 +145,12 @@ const sourceProblems = (at: string, name: string, options: SourceOptions): Reado
   const parameter = /:(\{[A-Za-z]+\})$/.exec(name)?.[1]
   for (const url of urlsOf(options)) {
     const target = parameter === undefined ? url : url.replaceAll(parameter, "x")
-    const parsed = URL.parse(target)
-    if (parsed === null || !/^https?:$/.test(parsed.protocol))
-      problem(".url", `${JSON.stringify(url)} is not an http or https URL`)
+    const wrong = urlProblem(url, target)
+    if (wrong !== undefined) problem(".url", wrong)
     else if (/[{}]/.test(target))
       problem(".url", `${JSON.stringify(url)} has a {…} that the name ${JSON.stringify(name)} does not give`)
     else if (parameter !== undefined && !url.includes(parameter))
       problem(".url", `has no ${parameter}, so every member would be the same`)
-    else if (parsed.username !== "" || parsed.password !== "")
-      problem(".url", "credentials belong into headers, as Redacted")
   }
   problems.push(...headerProblems(`${at}.headers`, options.headers))
   if (options.every !== undefined && options.schedule !== undefined)
@@ -167,6 +166,29 @@ const sourceProblems = (at: string, name: string, options: SourceOptions): Reado
   atLeast("refreshEvery", 0)
   if (options.body !== undefined && options.method !== "POST") problem(".body", 'needs method: "POST"')
   if (options.pages !== undefined && urlsOf(options).length > 1) problem(".pages", "expected one url")
+  return problems
+}
+
+/** `target`: the URL with a member in it. */
+const urlProblem = (url: string, target: string): string | undefined => {
+  const parsed = URL.parse(target)
+  if (parsed === null || !/^https?:$/.test(parsed.protocol))
+    return `${JSON.stringify(url)} is not an http or https URL`
+  return parsed.username === "" && parsed.password === ""
+    ? undefined
+    : "credentials belong into headers, as Redacted"
+}
+
+const hookProblems = (at: string, options: HookOptions): ReadonlyArray<Problem> => {
+  const problems: Array<Problem> = [...shapeProblems(at, HookShape, options)]
+  if (problems.length > 0) return problems
+  const wrong = urlProblem(options.url, options.url)
+  if (wrong !== undefined) problems.push({ at: `${at}.url`, message: wrong })
+  else if (/[{}]/.test(options.url))
+    problems.push({ at: `${at}.url`, message: "has a {…}; the name of the collection is in what is sent" })
+  problems.push(...headerProblems(`${at}.headers`, options.headers))
+  if (options.timeout !== undefined && Duration.toMillis(Duration.fromInputUnsafe(options.timeout)) < 1)
+    problems.push({ at: `${at}.timeout`, message: "expected at least 1 millis" })
   return problems
 }
 

@@ -4,7 +4,7 @@ import { Effect, Semaphore } from "effect"
 import { Problem } from "./Problem.ts"
 import { attempt, type Ground } from "./Road.ts"
 import type { Visit } from "./Visit.ts"
-import { problemOf, writable, writeInMessage } from "./WriteAsked.ts"
+import { problemOf, writable, writeBy, writeInMessage } from "./WriteAsked.ts"
 
 /** More that wait, and the client does not wait for its answers. */
 const maxWaiting = 64
@@ -40,7 +40,7 @@ export class SocketWrites {
       yield* auth.stillGood(caller)
       yield* attempt(() => writable(catalog, write.collection, caller))
       yield* limits.write(caller, slot.address)
-      const { key, revision } = yield* writes.write(write).pipe(Effect.mapError(problemOf))
+      const { key, revision } = yield* writes.write(writeBy(write, caller)).pipe(Effect.mapError(problemOf))
       return { epoch: hub.epoch, revision, key }
     })
     this.fork(

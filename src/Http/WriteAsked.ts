@@ -10,6 +10,9 @@ import { tagsOf } from "./Snapshot.ts"
 
 export type Op = Write["op"]
 
+/** The write, and who asks for it. */
+export const writeBy = (write: Write, { by, subject }: Caller): Write => ({ ...write, by, sub: subject })
+
 /** Whether the caller may, and anybody can write to it at all. Throws a Problem. */
 export const writable = (
   catalog: Catalog["Service"],
@@ -28,11 +31,11 @@ export const writable = (
     })
 }
 
-export const problemOf = ({ code, detail }: WriteRefused): Problem =>
+export const problemOf = ({ code, detail, retryAfterMs = 1_000 }: WriteRefused): Problem =>
   new Problem({
     code: code satisfies ProblemCode,
     detail,
-    ...(code === "unavailable" ? { retryAfterMs: 1_000 } : {})
+    ...(code === "unavailable" ? { retryAfterMs } : {})
   })
 
 /** The members of an answer, as they stand in a response or in an `ack`. */

@@ -6,13 +6,16 @@ import { Data, Effect } from "effect"
 
 import { type Catalog, declares } from "../Catalog.ts"
 import type { Delta, Row, Rows } from "../Collection.ts"
-import type { Refused, WrittenOptions } from "../Config.ts"
+import { type HookedWrite, isRefused, type OnWrite, type Refused, type WrittenOptions } from "../Config.ts"
+import type { Upstream } from "../Upstream.ts"
 import { Keys } from "./Keys.ts"
 import { type Draft, type Refusal, type Write, Writing } from "./Writing.ts"
 
 export class WriteRefused extends Data.TaggedError("WriteRefused")<{
   readonly code: Refusal["code"] | "forbidden" | "unavailable" | "not_writable"
   readonly detail: string
+  /** When it may be tried again, ms. */
+  readonly retryAfterMs?: number | undefined
 }> {}
 
 /** What a writer has to know of what is committed. */
@@ -29,11 +32,13 @@ const hookWithin = "5 seconds"
 
 export class Writer {
   private readonly catalog: Catalog["Service"]
+  private readonly ask: Upstream["Service"]["ask"]
   private readonly writings = new Map<string, Writing>()
   private readonly keys = new Map<string, Keys>()
 
-  constructor(catalog: Catalog["Service"]) {
+  constructor(catalog: Catalog["Service"], ask: Upstream["Service"]["ask"]) {
     this.catalog = catalog
+    this.ask = ask
     for (const declared of catalog.declared.values())
       if (declared.made._tag === "Written") this.writings.set(declared.name, new Writing(declared))
   }
@@ -86,31 +91,57 @@ export class Writer {
   private hooked(write: Write, writing: Writing, draft: Draft): Effect.Effect<Draft, WriteRefused> {
     const { onWrite } = declares(this.catalog, write.collection)!.made.options as WrittenOptions<Row>
     if (onWrite === undefined) return Effect.succeed(draft)
+    const { by = "nothing", collection, op, sub } = write
     const { before, key = "", row } = draft
+    const hooked = { op, collection, key, before, row, sub, by }
+    if (typeof onWrite === "function")
+      return Effect.flatMap(this.heard(onWrite, hooked), (said) => kept(writing, draft, said))
+    return this.ask({ ...hooked, row: writing.shown(draft) }).pipe(
+      Effect.mapError(({ retryAfterMs }) => new WriteRefused({ ...notChecked, retryAfterMs })),
+      Effect.flatMap((said) =>
+        isRefused(said)
+          ? kept(writing, draft, said)
+          : kept(writing, draft, said).pipe(Effect.catch(unfit(collection)))
+      )
+    )
+  }
+
+  /** What a function of the config says. */
+  private heard(onWrite: OnWrite<Row>, write: HookedWrite<Row>) {
     return Effect.suspend(() => {
-      const said = onWrite({ op: write.op, collection: write.collection, key, before, row })
+      const said = onWrite(write)
       return Effect.isEffect(said) ? said : Effect.succeed(said)
     }).pipe(
       Effect.timeout(hookWithin),
       Effect.catchCause((cause) =>
         Effect.logError("onWrite failed", cause).pipe(
           Effect.annotateLogs({ collection: write.collection }),
-          Effect.andThen(
-            new WriteRefused({ code: "unavailable", detail: "this could not be checked; try again" })
-          )
+          Effect.andThen(new WriteRefused(notChecked))
         )
-      ),
-      Effect.flatMap((said) => {
-        if (said === undefined) return Effect.succeed(draft)
-        return isRefused(said)
-          ? Effect.fail(new WriteRefused({ code: "forbidden", detail: said.detail }))
-          : accepted(writing.replaced(draft, said))
-      })
+      )
     )
   }
 }
 
-const isRefused = (said: Row | Refused): said is Refused => "_tag" in said && said["_tag"] === "Refused"
+const notChecked = { code: "unavailable", detail: "this could not be checked; try again" } as const
+
+/** A row of theirs that does not fit is no mistake of whoever writes. */
+const unfit = (collection: string) => (refused: WriteRefused) =>
+  Effect.logError("the hook put a row in place that does not fit", refused.detail).pipe(
+    Effect.annotateLogs({ collection }),
+    Effect.andThen(new WriteRefused(notChecked))
+  )
+
+const kept = (
+  writing: Writing,
+  draft: Draft,
+  said: Row | Refused | undefined
+): Effect.Effect<Draft, WriteRefused> => {
+  if (said === undefined) return Effect.succeed(draft)
+  return isRefused(said)
+    ? Effect.fail(new WriteRefused({ code: "forbidden", detail: said.detail }))
+    : accepted(writing.replaced(draft, said))
+}
 
 const accepted = (made: Draft | Refusal): Effect.Effect<Draft, WriteRefused> =>
   made._tag === "Draft" ? Effect.succeed(made) : Effect.fail(new WriteRefused(made))

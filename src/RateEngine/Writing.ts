@@ -3,7 +3,7 @@ import { Schema } from "effect"
 
 import type { Declared } from "../Catalog.ts"
 import { type Delta, field, type Row, type Rows } from "../Collection.ts"
-import type { WrittenOptions } from "../Config.ts"
+import type { HookedWrite, WrittenOptions } from "../Config.ts"
 import { tagOf } from "../RowTag.ts"
 import { editOf, emptyDelta } from "./Diff.ts"
 import { unfit } from "../Upstream.ts"
@@ -12,6 +12,10 @@ import { unfit } from "../Upstream.ts"
 export type Write = {
   /** `chat`, or a member of a family: `support:17`. */
   readonly collection: string
+  /** Whose token was shown. */
+  readonly sub?: string | undefined
+  /** By what they showed who they are. Default: nothing. */
+  readonly by?: HookedWrite<Row>["by"]
 } & (
   | ({ readonly op: "put"; readonly key: string; readonly row: unknown; readonly isNew?: boolean } & Matching)
   | ({
@@ -87,6 +91,13 @@ export class Writing {
     return draft.row === undefined
       ? draft
       : this.decoded(draft.key, draft.before, this.withoutKey(draft, row))
+  }
+
+  /** As a backend is shown it: without what stands in for a key. */
+  shown({ key, row }: Draft): Row | undefined {
+    if (key !== undefined || row === undefined) return row
+    const { [this.keyField]: _, ...others } = row
+    return others
   }
 
   /** The hook was shown a row with what stands in for its key, and may have given that back. */

@@ -43,7 +43,7 @@ export type ToMain =
   | { readonly _tag: "Stops"; readonly message: string }
 
 /** A refusal as it can be sent. */
-export type RefusedWrite = Pick<WriteRefused, "code" | "detail">
+export type RefusedWrite = Pick<WriteRefused, "code" | "detail" | "retryAfterMs">
 
 interface Asks<About, Answer> {
   readonly about: About

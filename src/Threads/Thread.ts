@@ -114,7 +114,11 @@ export const runThread = Effect.fnUntraced(function* (options: {
           write: ([write, repeat]) =>
             writes
               .write(write, repeat)
-              .pipe(Effect.catch(({ code, detail }) => Effect.succeed({ code, detail })))
+              .pipe(
+                Effect.catch(({ code, detail, retryAfterMs }) =>
+                  Effect.succeed({ code, detail, retryAfterMs })
+                )
+              )
         }
       })
       worker.on("message", line.receive)

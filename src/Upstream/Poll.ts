@@ -4,15 +4,16 @@
  */
 import { createHash } from "node:crypto"
 
-import { Duration, Effect, Redacted, Schedule } from "effect"
-import { HttpClient } from "effect/http"
+import { Duration, Effect, Schedule } from "effect"
+import type { HttpClient } from "effect/http"
 
 import type { NamedSource } from "../Catalog.ts"
-import type { Headers, Pages, SourceOptions } from "../Config.ts"
+import type { Pages, SourceOptions } from "../Config.ts"
 import { Body } from "./Body.ts"
 import type { Extract } from "./Extract.ts"
-import { noHeaders, notJson, type PollFailed, timedOut, tooManyPages } from "./Failure.ts"
+import { notJson, type PollFailed, timedOut, tooManyPages } from "./Failure.ts"
 import { exchange, type Request, unpack, type Validators } from "./Fetch.ts"
+import { headersOf } from "./Headers.ts"
 import { firstPage, nextPage, pageRequest } from "./Page.ts"
 
 export type Polled =
@@ -133,24 +134,3 @@ const urlsOf = (options: SourceOptions, id: string | undefined): ReadonlyArray<s
     ? urls
     : urls.map((url) => url.replaceAll(/\{[A-Za-z]+\}/g, () => encodeURIComponent(id)))
 }
-
-const headersOf = (
-  headers: SourceOptions["headers"],
-  client: HttpClient.HttpClient
-): Effect.Effect<Request["headers"], PollFailed> => {
-  if (headers === undefined) return Effect.succeed({})
-  if (!Effect.isEffect(headers)) return Effect.succeed(revealed(headers))
-  return headers.pipe(
-    Effect.provideService(HttpClient.HttpClient, client),
-    Effect.mapError(noHeaders),
-    Effect.map(revealed)
-  )
-}
-
-const revealed = (headers: Headers): Request["headers"] =>
-  Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [
-      name,
-      Redacted.isRedacted(value) ? Redacted.value(value) : value
-    ])
-  )

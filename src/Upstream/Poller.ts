@@ -2,11 +2,11 @@
  * The life of one source: when it is polled. One poll at a time, always; slower while nobody reads; less while it fails.
  * A Schedule decides the ticks, a latch wakes it between them.
  */
-import { Clock, Deferred, Duration, Effect, Exit, Latch, Metric, Random, Schedule, type Scope } from "effect"
-import { CircuitBreaker } from "effect/persistence"
+import { Clock, Deferred, Duration, Effect, Latch, Metric, Random, Schedule, type Scope } from "effect"
 
 import type { NamedSource } from "../Catalog.ts"
 import { steady } from "../Steady.ts"
+import { makeBreaker } from "./Breaker.ts"
 import type { Demand } from "./Demand.ts"
 import { broken, type PollFailed } from "./Failure.ts"
 import type { Polled } from "./Poll.ts"
@@ -98,14 +98,7 @@ export const makePoller = Effect.fnUntraced(function* (options: {
   const time = steady(wall)
   const attributes = { source: source.name }
   const latch = Latch.makeUnsafe(false)
-  const breaker = yield* CircuitBreaker.make({
-    tripPolicy: CircuitBreaker.consecutive(5),
-    openDuration: Schedule.min([
-      Schedule.exponential(Math.max(times.every, 1_000)),
-      Schedule.spaced(times.maxOpen)
-    ]),
-    maxOpenDuration: "15 minutes"
-  }).pipe(Effect.provide(CircuitBreaker.layerStoreMemory()))
+  const breaker = yield* makeBreaker(name, { first: Math.max(times.every, 1_000), most: times.maxOpen })
 
   /** From the moment a poll is wanted until it is over. */
   let running: Deferred.Deferred<Finished> | undefined
@@ -133,10 +126,7 @@ export const makePoller = Effect.fnUntraced(function* (options: {
         Effect.andThen(broken(defect))
       )
     ),
-    Effect.provideService(Clock.Clock, wall),
-    (whole) => breaker.execute(whole, { key: name, classify: classified }),
-    // For how long it stays open is told by this clock, too.
-    Effect.provideService(Clock.Clock, time),
+    breaker,
     Effect.catchTags({
       PollFailed: (failure) => Effect.succeed({ _tag: "Failed", failure } as const),
       CircuitBreakerError: () => Effect.succeed(undefined)
@@ -241,6 +231,3 @@ export const makePoller = Effect.fnUntraced(function* (options: {
 
   return { run, wake: () => latch.openUnsafe(), refresh }
 })
-
-const classified = (exit: Exit.Exit<Polled, PollFailed>): CircuitBreaker.Outcome =>
-  Exit.isSuccess(exit) ? CircuitBreaker.success : CircuitBreaker.failure()

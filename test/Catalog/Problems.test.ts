@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schedule, Schema } from "effect"
 
-import { derived, polled, source, written } from "../../src/Config.ts"
+import { derived, hook, polled, source, written } from "../../src/Config.ts"
 import { from, Pool, pools, problemsIn, rates, rows } from "./Declared.ts"
 
 const only = (options: object) => ({ collections: { pools: pools(options) } })
@@ -10,6 +10,7 @@ const known = pools()
 const chat = (options: object) => ({
   collections: { chat: written({ key: "id", row: Pool, ...options } as never) }
 })
+const asked = (options: object) => chat({ onWrite: hook({ url: "http://up/hook", ...options }) })
 
 /** A mistake, where it stands, and what is said of it. */
 const mistakes: ReadonlyArray<readonly [what: string, config: unknown, at: string, message: RegExp]> = [
@@ -33,6 +34,39 @@ const mistakes: ReadonlyArray<readonly [what: string, config: unknown, at: strin
     chat({ keep: { age: "soon" } }),
     "collections.chat.keep.age",
     /duration/
+  ],
+  [
+    "a hook that is none",
+    chat({ onWrite: "http://up" }),
+    "collections.chat.onWrite",
+    /a function, or what hook\(/
+  ],
+  ["a hook without a URL", asked({ url: "up/hook" }), "collections.chat.onWrite.url", /http or https URL/],
+  [
+    "a hook with a password in its URL",
+    asked({ url: "http://me:secret@up/" }),
+    "collections.chat.onWrite.url",
+    /Redacted/
+  ],
+  [
+    "a hook with a member in its URL",
+    asked({ url: "http://up/{id}" }),
+    "collections.chat.onWrite.url",
+    /\{…\}/
+  ],
+  [
+    "a mistyped option of a hook",
+    asked({ timout: "1 second" }),
+    "collections.chat.onWrite.timout",
+    /did you mean "timeout"/
+  ],
+  ["a hook that waits for no time", asked({ timeout: 0 }), "collections.chat.onWrite.timeout", /at least 1/],
+  ["a hook that asks nothing", asked({ concurrency: 0 }), "collections.chat.onWrite.concurrency", /./],
+  [
+    "a header of a hook that is no text",
+    asked({ headers: { a: 1 } }),
+    "collections.chat.onWrite.headers.a",
+    /text/
   ],
   [
     "a mistyped option beside them",

@@ -2,11 +2,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Schema } from "effect"
 
-import { type Config, defineConfig, derived, refuse, written } from "../../src/Config.ts"
+import { type Config, defineConfig, derived, hook, refuse, written } from "../../src/Config.ts"
 import { Hub } from "../../src/Hub.ts"
 import { RateEngine, type Write, type WriteRefused } from "../../src/RateEngine.ts"
 import { tagOf } from "../../src/RowTag.ts"
-import { advance, connect, hubOf, queryOf, Script, settle } from "../Kit.ts"
+import { advance, type Answer, type Asked, connect, hubOf, queryOf, Script, settle } from "../Kit.ts"
 
 const Message = Schema.Struct({
   id: Schema.String,
@@ -292,6 +292,83 @@ describe("the config's onWrite", () => {
         assert.isBelow((yield* Clock.currentTimeMillis) - began, 10_000)
       }),
       { onWrite: () => Effect.never }
+    )
+  )
+})
+
+/** Against a hub with a backend that has a say. */
+const onAsked = <A, E, R>(
+  answer: (asked: Asked, nth: number) => Answer,
+  body: (script: Script) => Effect.Effect<A, E, R>
+) => {
+  const script: Script = new Script((asked) => answer(asked, script.asked.length))
+  const chat = chatOf({ onWrite: hook({ url: "http://backend/hook" }) })
+  return body(script).pipe(Effect.provide(hubOf(defineConfig({ collections: { chat } }) as Config, script)))
+}
+const saying = (body: unknown, after = 0) => Effect.as(Effect.sleep(after), { body })
+
+describe("a hook over HTTP", () => {
+  it.effect("holds up nobody else, and is asked again where the row has become another", () =>
+    onAsked(
+      ({ body }) => saying({}, body.includes("slow") ? 2_000 : 0),
+      (script) =>
+        Effect.gen(function* () {
+          yield* put("a", "0")
+          const slow = yield* Effect.forkChild(put("a", "slow"))
+          yield* settle
+          yield* put("a", "quick")
+          yield* put("b", "other")
+          yield* advance("5 seconds")
+          assert.strictEqual(slow.pollUnsafe()?._tag, "Success")
+          assert.strictEqual((yield* rows)["a"]!["text"], "slow")
+          const befores = script.asked
+            .map(({ body }) => JSON.parse(body) as { readonly before?: { readonly text: string } })
+            .map(({ before }) => before?.text)
+          assert.deepStrictEqual(befores, [undefined, "0", "0", undefined, "quick"])
+        })
+    )
+  )
+
+  it.effect(
+    "that never answers is waited for five seconds, and after five times not at all for a while",
+    () =>
+      onAsked(
+        (_, nth) => (nth <= 5 ? Effect.never : saying({})),
+        (script) =>
+          Effect.gen(function* () {
+            for (let i = 0; i < 5; i++) {
+              const waiting = yield* Effect.forkChild(Effect.flip(put("a", "a")))
+              yield* advance("4999 millis")
+              assert.isUndefined(waiting.pollUnsafe())
+              yield* advance("1 millis")
+              const exit = waiting.pollUnsafe()
+              assert.strictEqual(exit?._tag === "Success" ? exit.value.code : "waits", "unavailable")
+            }
+            const { code, retryAfterMs } = yield* Effect.flip(put("a", "a"))
+            assert.deepStrictEqual([code, retryAfterMs, script.asked.length], ["unavailable", 1_000, 5])
+            yield* advance("1 second")
+            yield* put("a", "a")
+            assert.deepStrictEqual(yield* keys, ["a"])
+          })
+      )
+  )
+
+  it.effect("is asked sixteen at once; 256 wait in all, and whoever comes then is told so", () =>
+    onAsked(
+      () => saying({}, 1_000),
+      (script) =>
+        Effect.gen(function* () {
+          const all = yield* Effect.forkChild(
+            Effect.forEach(Array.from({ length: 300 }), (_, i) => Effect.result(put(`k${i}`, "x")), {
+              concurrency: "unbounded"
+            })
+          )
+          yield* advance("16 seconds")
+          const exit = all.pollUnsafe()
+          assert.strictEqual(exit?._tag, "Success")
+          assert.lengthOf(yield* keys, 256)
+          assert.strictEqual(script.most, 16)
+        })
     )
   )
 })

@@ -35,7 +35,7 @@ export class Several {
       `import { existsSync, unlinkSync } from "node:fs"
 import { isMainThread, workerData } from "node:worker_threads"
 import { Schema } from "effect"
-import { defineConfig, polled, source, written } from "${root}src/Config.ts"
+import { defineConfig, hook, polled, source, written } from "${root}src/Config.ts"
 const row = Schema.Struct({ id: Schema.String, n: Schema.Int })
 const of = (path: string, options: object) =>
   polled({ source: source({ url: "${backend}" + path, ...options }), row, key: "id" })
@@ -55,6 +55,11 @@ export default defineConfig({ collections: {
   things: of("/things", { every: "100 millis" }),
   rare: of("/rare", { every: "1 hour", refreshEvery: "1 milli" }),
   notes: written({ key: "id", row: Schema.Struct({ id: Schema.String, text: Schema.String }), retain: { rows: 5 } }),
+  asked: written({
+    key: "id",
+    row: Schema.Struct({ id: Schema.String, text: Schema.String }),
+    onWrite: hook({ url: "${backend}/hook" })
+  }),
   "order:{id}": of("/orders/{id}", { every: "100 millis", forgetAfter: "500 millis" }),
   "few:{id}": of("/few/{id}", { every: "1 second", maxMembers: 3 })
 } } as never)

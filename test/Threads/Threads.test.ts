@@ -1,6 +1,7 @@
 /** RATECAST_THREADS=2: real threads, real sockets. */
 import * as http from "node:http"
 import { join } from "node:path"
+import { json } from "node:stream/consumers"
 
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 
@@ -18,11 +19,16 @@ const times = (path: string) => asked.get(path) ?? 0
 /** What `rare` says. */
 let rare = 0
 let polls = 0
+/** What is said of a write to `asked`. */
+let answerHook: (question: unknown) => unknown = () => ({})
 beforeAll(async () => {
   await backend.start()
-  backend.handler = ({ url = "" }, response) => {
+  backend.handler = (request, response) => {
+    const { url = "" } = request
     asked.set(url, times(url) + 1)
     response.setHeader("content-type", "application/json")
+    if (url === "/hook")
+      return void json(request).then((sent) => response.end(JSON.stringify(answerHook(sent))))
     const n = url === "/rare" ? rare : url === "/things" ? ++polls : 1
     response.end(
       JSON.stringify([
@@ -50,10 +56,23 @@ const track = (client: EventClient): ReadonlyMap<string, string> => {
   return held
 }
 
+/** A connection each, so that the kernel deals them out to both. */
+const postTo = async ({ url }: Several, text: string): Promise<string> => {
+  const answer = await fetch(`${url}/v1/rows/asked`, {
+    method: "POST",
+    headers: { connection: "close", "content-type": "application/json", ...bearer(apiKey) },
+    body: JSON.stringify({ text })
+  })
+  return `${answer.status} ${await answer.text()}`
+}
+
 describe("readers on two threads", () => {
   let daemon: Several
   beforeAll(async () => {
-    daemon = await Several.start(folder, backend.url, { RATECAST_DATA: join(folder.path, "data") })
+    daemon = await Several.start(folder, backend.url, {
+      RATECAST_DATA: join(folder.path, "data"),
+      API_KEY: apiKey
+    })
   }, 30_000)
   afterAll(() => daemon.stop())
 
@@ -110,6 +129,28 @@ describe("readers on two threads", () => {
       assert.deepStrictEqual([status, json["code"]], [409, "conflict"])
     }
     for (const reader of readers) reader.close()
+  })
+
+  it("write, through any of them, what a backend lets be, with who they are", async () => {
+    const questions: Array<unknown> = []
+    answerHook = (question) => {
+      questions.push(question)
+      const { row } = question as { readonly row: { readonly text: string } }
+      return row.text === "no" ? { refuse: "not that" } : { row: { text: `${row.text}!` } }
+    }
+    for (let i = 0; i < 6; i++) {
+      assert.match(await postTo(daemon, "yes"), /^201 .*"text":"yes!"/)
+      assert.match(await postTo(daemon, "no"), /^403 .*"not that"/)
+    }
+    assert.lengthOf(questions, 12)
+    assert.deepStrictEqual(questions[0], {
+      op: "append",
+      collection: "asked",
+      row: { text: "yes" },
+      by: "api key"
+    })
+    answerHook = () => ({ neither: 1 })
+    for (let i = 0; i < 4; i++) assert.match(await postTo(daemon, "yes"), /^503 /)
   })
 
   it("go on by a change where they come back to the other thread", async () => {
