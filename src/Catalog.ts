@@ -12,6 +12,7 @@ import { type Collection, familyOf } from "./Collection.ts"
 import {
   type Config,
   type Derived,
+  type Load,
   type Polled,
   type RowSchema,
   type Source,
@@ -37,6 +38,10 @@ export interface Declared {
 }
 
 export interface NamedSource {
+  /** Of a written collection: read until that has been loaded, and never again. */
+  readonly once?: true
+  /** Asked instead of the options' URL. */
+  readonly load?: Load<unknown>
   /** The name of the first collection that reads it. */
   readonly name: string
   readonly family: boolean
@@ -85,7 +90,8 @@ const isMember = (id: string): boolean => id !== "" && id !== "." && id !== ".."
 export const sourcesOf = (catalog: Catalog["Service"], name: string): ReadonlyArray<string> => {
   const found = declares(catalog, name)
   if (found === undefined) return []
-  return found.family && found.made._tag === "Polled" ? [name] : found.sources
+  const isOwn = found.made._tag === "Written" ? found.collection.loads : found.family
+  return isOwn === true ? [name] : found.sources
 }
 
 export type { Problem }
@@ -119,7 +125,7 @@ export const makeCatalog = (config: Config): Catalog["Service"] | ReadonlyArray<
     } else if (made._tag === "Polled") {
       required &&= made.options.required !== false
       fed.push(sources.find(({ source }) => source === made.options.source)!.named.name)
-    } else required = false
+    } else required &&= made.options.load !== undefined
     const result: Declared = {
       name: own,
       family: name.includes(":"),
@@ -129,7 +135,12 @@ export const makeCatalog = (config: Config): Catalog["Service"] | ReadonlyArray<
         key: made.options.key as string,
         fields: Object.keys(made.options.row.fields),
         fixed: new Set<string>(made.options.fixed as ReadonlyArray<string> | undefined),
-        ...(made._tag === "Written" ? { retain: retained(made.options) } : {})
+        ...(made._tag === "Written"
+          ? {
+              retain: retained(made.options),
+              ...(made.options.load === undefined ? {} : { loads: true as const })
+            }
+          : {})
       },
       row: made.options.row,
       made,
@@ -141,7 +152,12 @@ export const makeCatalog = (config: Config): Catalog["Service"] | ReadonlyArray<
     return result
   }
   for (const name of Object.keys(collections)) declare(name)
-  return { declared, sources: new Map(sources.map(({ named }) => [named.name, named])) }
+  return {
+    declared,
+    sources: new Map(
+      [...sources.map(({ named }) => named), ...loads(collections)].map((each) => [each.name, each])
+    )
+  }
 }
 
 const kinds = { Polled: "polled", Derived: "derived", Written: "written" } as const
@@ -154,6 +170,20 @@ const retained = ({
   rows,
   ...(age === undefined ? {} : { age: Duration.toMillis(Duration.fromInputUnsafe(age)) })
 })
+
+/** Where written collections are loaded from: one each, whoever else is polled from there. */
+const loads = (collections: Config["collections"]): ReadonlyArray<NamedSource> =>
+  Object.entries(collections).flatMap(([name, made]) => {
+    const load = made._tag === "Written" ? made.options.load : undefined
+    if (load === undefined) return []
+    const [own] = name.split(":") as [string]
+    const named = { name: own, family: name.includes(":"), collections: [own], once: true } as const
+    return [
+      typeof load === "function"
+        ? { ...named, load, options: { url: [] } }
+        : { ...named, options: load.options }
+    ]
+  })
 
 const nameSources = (
   collections: Config["collections"]

@@ -30,6 +30,8 @@ export interface Collection {
   readonly fixed: ReadonlySet<string>
   /** Of a written one: what stays live. `age`: ms. */
   readonly retain?: { readonly rows: number; readonly age?: number } | undefined
+  /** Of a written one: it has no rows before some are read from where they were. */
+  readonly loads?: true | undefined
 }
 
 export type ErrorCode =
@@ -48,9 +50,9 @@ export interface Health {
   readonly error?: { readonly code: ErrorCode; readonly detail: string } | undefined
 }
 
-/** Before anything was committed. What is written needs no upstream to be true. */
-export const firstHealth = ({ kind }: Pick<Collection, "kind">): Health => ({
-  state: kind === "written" ? "live" : "loading"
+/** Before anything was committed. What is written and nowhere else needs no upstream to be true. */
+export const firstHealth = ({ kind, loads }: Pick<Collection, "kind" | "loads">): Health => ({
+  state: kind === "written" && loads === undefined ? "live" : "loading"
 })
 
 export const sameHealth = (a: Health, b: Health): boolean =>

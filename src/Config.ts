@@ -23,6 +23,7 @@ export {
   type HookedWrite,
   type HookOptions,
   isRefused,
+  type Load,
   type OnWrite,
   refuse,
   type Refused,

@@ -9,8 +9,9 @@ import { Clock, Context, Deferred, Effect, Exit, FiberMap, Layer, PubSub, Queue 
 import type { Answered } from "./Answered.ts"
 import { Catalog, declares } from "./Catalog.ts"
 import { type Commit, familyOf, type Row } from "./Collection.ts"
-import { type Committed, type Consequence, Consequences } from "./RateEngine/Consequences.ts"
+import { type Committed, type Consequence, Consequences, type Past } from "./RateEngine/Consequences.ts"
 import { announce, say } from "./RateEngine/Remarks.ts"
+import { Waiting } from "./RateEngine/Loading.ts"
 import { Repeats } from "./RateEngine/Repeats.ts"
 import { WriteRefused, Writer } from "./RateEngine/Writer.ts"
 import type { Draft, Write } from "./RateEngine/Writing.ts"
@@ -26,7 +27,7 @@ export interface Board extends Committed {
   /** Collections that have been committed to, in this run or before. */
   readonly names: () => Iterable<string>
   /** Returns when everybody may see it. */
-  readonly commit: (commit: Commit, answered?: Answered) => Effect.Effect<void>
+  readonly commit: (commit: Commit, beside?: Beside) => Effect.Effect<void>
   /** Writes of the last day that may come again, the oldest first. */
   readonly answered: () => Iterable<Answered>
   /** The upstream answered well and nothing changed: no commit, no revision. */
@@ -36,6 +37,12 @@ export interface Board extends Committed {
   readonly at: () => number
   /** Whether a row of this key has left the live window. */
   readonly wasEvicted: (collection: string, key: string) => Effect.Effect<boolean>
+}
+
+/** What is kept with a commit, and no reader is told of. */
+export interface Beside {
+  readonly answered?: Answered | undefined
+  readonly past?: Past | undefined
 }
 
 type Event =
@@ -100,6 +107,7 @@ export class RateEngine extends Context.Service<
       const time = steady(yield* Clock.Clock)
       const events = yield* Queue.bounded<Event>(1)
       const writer = new Writer(catalog, upstream.ask)
+      const waiting = new Waiting()
       const begun = Deferred.makeUnsafe<{ readonly board: Board; readonly repeats: Repeats }>()
       /** Writes under way that may come again. */
       const running = new Map<string, Deferred.Deferred<Wrote, WriteRefused>>()
@@ -127,11 +135,29 @@ export class RateEngine extends Context.Service<
         )
       })
 
+      /** What was there before comes first: a row that is written now may be one of those. */
+      const whenLoaded = Effect.fnUntraced(function* (
+        { health }: Board,
+        collection: string
+      ): Effect.fn.Return<void, WriteRefused> {
+        if (health(collection).state !== "loading") return
+        const isFull = (yield* upstream.full([collection])) !== undefined
+        if (!isFull) upstream.touch([collection])
+        if (!isFull && (yield* waiting.wait(collection))) return
+        const { error } = health(collection)
+        return yield* new WriteRefused({
+          code: "unavailable",
+          detail: `the rows that were there before are still to be read; try again${error === undefined ? "" : `. ${error.detail}`}`,
+          retryAfterMs: 2_000
+        })
+      })
+
       const writeOnce = Effect.fnUntraced(function* (
         write: Write,
         repeat: Repeat | undefined
       ): Effect.fn.Return<Wrote, WriteRefused> {
         const { board } = yield* Deferred.await(begun)
+        yield* whenLoaded(board, write.collection)
         for (let tries = 0; tries < maxTries; tries++) {
           const draft = yield* writer.draft(board, write)
           const done = Deferred.makeUnsafe<Wrote | undefined>()
@@ -159,11 +185,15 @@ export class RateEngine extends Context.Service<
         const after = (key: string, ms: number, event: Event) =>
           FiberMap.run(timers, key, Effect.sleep(ms).pipe(Effect.andThen(Queue.offer(events, event))))
 
-        const carryOut = Effect.fnUntraced(function* ({ commit, remarks }: Consequence, answered?: Answered) {
+        const carryOut = Effect.fnUntraced(function* (
+          { commit, past, remarks }: Consequence,
+          answered?: Answered
+        ) {
           if (commit.deltas.size === 0) board.touch(commit.asOf)
-          else yield* board.commit(commit, answered)
+          else yield* board.commit(commit, { answered, past })
           for (const [collection, { health }] of commit.deltas) {
             if (health !== undefined) yield* announce(collection, health)
+            if (health?.state === "live") waiting.done(collection)
           }
           yield* Effect.forEach(remarks, (remark) => say(remark, remarked), { discard: true })
           for (const [collection, at] of consequences.due()) {
@@ -290,7 +320,7 @@ export class RateEngine extends Context.Service<
           Effect.forever,
           Effect.forkScoped
         )
-        yield* upstream.start(board.names())
+        yield* upstream.start(board.names(), (name) => board.health(name).state === "loading")
         for (const name of board.names()) yield* watchAge(name)
         yield* Deferred.succeed(begun, { board, repeats })
         return yield* Queue.take(events).pipe(

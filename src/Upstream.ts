@@ -14,6 +14,7 @@ import type { HookedWrite, Written } from "./Config.ts"
 import { Demands } from "./Upstream/Demand.ts"
 import { type Asking, makeHook } from "./Upstream/Hook.ts"
 import { makeExtraction } from "./Upstream/Extraction.ts"
+import { makeLoad } from "./Upstream/Load.ts"
 import { makePoll } from "./Upstream/Poll.ts"
 import { makePoller, type Poller, type Reading, type Refreshed, timesOf } from "./Upstream/Poller.ts"
 
@@ -29,6 +30,10 @@ const readingsWaiting = 64
 const wakeEvery = 1_000
 /** Members of one family that are polled at once, where the source does not say. */
 const defaultMaxMembers = 1_000
+
+const wanted = { readers: 1, touchedAt: 0 }
+/** Before the engine listens nothing is read that is read once. */
+const never = () => false
 
 /** Who reads: sources that somebody reads are polled more often, and members of families only then. */
 export class Demand extends Context.Service<
@@ -52,9 +57,10 @@ export class Upstream extends Context.Service<
     readonly readings: Effect.Effect<PubSub.Subscription<Reading>, never, Scope.Scope>
     /**
      * Starts polling: nothing may be lost before the engine listens. `known`: collections that have rows already; a
-     * member of a family among them goes like any that nobody reads.
+     * member of a family among them goes like any that nobody reads. `isLoading`: whether a collection that is loaded once
+     * still has to be.
      */
-    readonly start: (known: Iterable<string>) => Effect.Effect<void>
+    readonly start: (known: Iterable<string>, isLoading: (name: string) => boolean) => Effect.Effect<void>
     /** Asks a backend what it says of a write to a collection that has such a hook. */
     readonly ask: (write: HookedWrite<Row>) => ReturnType<Asking>
   }
@@ -77,22 +83,39 @@ export class Upstream extends Context.Service<
       }
       const run = yield* FiberMap.runtime(fibers)()
 
+      const sourceOf = (name: string) => catalog.sources.get(familyOf(name)?.family ?? name)
+      /** Whether a written collection still has to be read from where its rows were. */
+      let isLoading: (name: string) => boolean = never
+      const isDone = (name: string) => sourceOf(name)?.once === true && !isLoading(name)
+
       const polling = Effect.fnUntraced(function* (name: string) {
-        const member = familyOf(name)
+        const id = familyOf(name)?.id
         const extract = yield* extraction(name)
+        const source = sourceOf(name)!
+        const done = Deferred.makeUnsafe<void>()
         const poller = yield* makePoller({
           name,
-          source: catalog.sources.get(member?.family ?? name)!,
-          poll: makePoll(client, catalog.sources.get(member?.family ?? name)!, member?.id, extract),
-          demand: () => demands.of(name),
-          publish: (reading) => PubSub.publish(readings, reading)
+          source,
+          poll:
+            source.load === undefined
+              ? makePoll(client, source, id, extract)
+              : makeLoad(client, source.load, { collection: name, id }, extract),
+          // What is loaded for everybody is wanted by everybody.
+          demand: () => (source.once === true && id === undefined ? wanted : demands.of(name)),
+          publish: Effect.fnUntraced(function* (reading) {
+            yield* PubSub.publish(readings, reading)
+            // What is read once is read until it counts.
+            if (source.once === true && (yield* Deferred.await(reading.settled)))
+              yield* Deferred.succeed(done, undefined)
+          })
         })
         pollers.set(name, poller)
-        yield* poller.run
+        yield* Effect.raceFirst(poller.run, Deferred.await(done))
+        if (isDone(name)) pollers.delete(name)
       }, Effect.scoped)
 
       const start = (name: string): void => {
-        if (pollers.has(name)) return
+        if (pollers.has(name) || isDone(name)) return
         const family = familyOf(name)?.family
         if (family === undefined) return void run(name, polling(name))
         makeRoom(family)
@@ -118,6 +141,7 @@ export class Upstream extends Context.Service<
       const retire = Effect.fnUntraced(function* (name: string) {
         pollers.delete(name)
         demands.forget(name)
+        if (isDone(name)) return
         const at = yield* Clock.currentTimeMillis
         yield* PubSub.publish(readings, {
           source: name,
@@ -136,6 +160,7 @@ export class Upstream extends Context.Service<
       const enter = (collections: Iterable<string>, readers: number) => {
         const now = clock.currentTimeMillisUnsafe()
         for (const name of new Set(polls(collections))) {
+          if (isDone(name) && readers === 0) continue
           const before = demands.of(name)
           demands.add(name, readers, now)
           if (familyOf(name) !== undefined) start(name)
@@ -145,7 +170,10 @@ export class Upstream extends Context.Service<
 
       const leave = (collections: Iterable<string>) => {
         const now = clock.currentTimeMillisUnsafe()
-        for (const name of new Set(polls(collections))) demands.add(name, -1, now)
+        for (const name of new Set(polls(collections))) {
+          demands.add(name, -1, now)
+          if (isDone(name)) demands.forget(name)
+        }
       }
 
       const full = (collections: Iterable<string>) => {
@@ -154,7 +182,7 @@ export class Upstream extends Context.Service<
           const family = familyOf(name)?.family
           if (family !== undefined) members.set(family, (members.get(family) ?? 0) + 1)
         }
-        const asked = new Set(collections)
+        const asked = new Set([...collections].filter((name) => !isDone(name)))
         for (const name of asked) count(name)
         const more = [...members.keys()]
         // One that nobody reads gives way.
@@ -178,12 +206,13 @@ export class Upstream extends Context.Service<
 
       const made = Upstream.of({
         readings: PubSub.subscribe(readings),
-        start: (known) =>
+        start: (known, needed) =>
           Effect.sync(() => {
+            isLoading = needed
             for (const source of catalog.sources.values()) if (!source.family) start(source.name)
             for (const name of known) {
               const source = catalog.sources.get(familyOf(name)?.family ?? "")
-              if (source?.family !== true) continue
+              if (source?.family !== true || isDone(name)) continue
               run(name, Effect.sleep(timesOf(source).forgetAfter).pipe(Effect.andThen(retire(name))))
             }
           }),

@@ -18,6 +18,7 @@ import {
 } from "../src/Config.ts"
 import { layerHub } from "../src/Daemon.ts"
 import { Hub, Journal } from "../src/Hub.ts"
+import type { Beside } from "../src/RateEngine.ts"
 import type { Upstream } from "../src/Upstream.ts"
 import { type Answer, type Asked, Script, settle, startOfTime } from "./Kit.ts"
 import { leavingNothing } from "./Residue.ts"
@@ -98,9 +99,9 @@ export const onHub = <A, E>(
       const { board } = yield* Hub
       const { commit } = board
       Object.assign(board, {
-        commit: (made: Commit) => {
+        commit: (made: Commit, beside?: Beside) => {
           rig.commits.push(made)
-          return commit(made)
+          return commit(made, beside)
         }
       })
     })

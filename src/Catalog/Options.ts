@@ -35,6 +35,10 @@ const FunctionOrHook = Schema.declare(
   (value): value is Hook => typeof value === "function" || Predicate.isTagged(value, "Hook"),
   { expected: "a function, or what hook({ … }) returns" }
 )
+const FunctionOrSource = Schema.declare(
+  (value): value is Source => typeof value === "function" || Predicate.isTagged(value, "Source"),
+  { expected: "a function, or what source({ … }) returns" }
+)
 const MadeCollection = Schema.declare(
   (value): value is Polled | Derived | Written => madeTags.some((tag) => Predicate.isTagged(value, tag)),
   { expected: whatIsMade }
@@ -130,6 +134,8 @@ const shapes = {
     maxBytes: Schema.optionalKey(Positive),
     durability: Schema.optionalKey(Schema.Literals(["process", "power"])),
     edits: Schema.optionalKey(Schema.Boolean),
+    load: Schema.optionalKey(FunctionOrSource),
+    loadFirst: Schema.optionalKey(Schema.Literals(["oldest", "newest"])),
     onWrite: Schema.optionalKey(FunctionOrHook)
   }
 }

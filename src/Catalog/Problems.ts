@@ -79,6 +79,8 @@ const collectionProblems = (
   if (_tag === "Derived" && isSound("from")) problems.push(...inputProblems(at, name, options, all))
   if (_tag === "Written" && isSound("onWrite") && typeof options.onWrite === "object")
     problems.push(...hookProblems(`${at}.onWrite`, options.onWrite.options))
+  if (_tag === "Written" && isSound("load") && typeof options.load === "object")
+    problems.push(...sourceProblems(`${at}.load`, name, options.load.options))
   if (!isSound("row")) return problems
 
   const fields = Object.keys(options.row.fields)

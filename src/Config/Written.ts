@@ -2,7 +2,7 @@
 import type { Duration, Effect } from "effect"
 import type { HttpClient } from "effect/http"
 
-import type { CollectionOptions, Headers, RowSchema } from "../Config.ts"
+import type { CollectionOptions, Headers, RowSchema, Source } from "../Config.ts"
 
 /** A write as a hook sees it. */
 export interface HookedWrite<A> {
@@ -58,6 +58,13 @@ export interface Hook {
  */
 export const hook = (options: HookOptions): Hook => ({ _tag: "Hook", options })
 
+/** Rows that are in somebody's database: with their keys in the key field. In an Effect there is an HTTP client. */
+export type Load<A> = (asked: {
+  /** For a member of a family `support:17`, and its `id` is `17`. */
+  readonly collection: string
+  readonly id: string | undefined
+}) => Iterable<A> | Effect.Effect<Iterable<A>, unknown, HttpClient.HttpClient>
+
 export interface WrittenOptions<A> extends Omit<CollectionOptions<A>, "tolerance"> {
   readonly tolerance?: never
   readonly row: RowSchema<A>
@@ -79,6 +86,13 @@ export interface WrittenOptions<A> extends Omit<CollectionOptions<A>, "tolerance
   readonly durability?: "process" | "power"
   /** Whether a live row may be changed or deleted once it is written. Default `true`. */
   readonly edits?: boolean
+  /**
+   * Where rows are that were there before: read once, while the collection, or the member of a family, has never had a row.
+   * The newest are live, the others history. A function has 30 s.
+   */
+  readonly load?: Source | Load<A>
+  /** Which row of what is loaded comes first. Default `oldest`. */
+  readonly loadFirst?: "oldest" | "newest"
   /**
    * Has a say in every write: the row to keep, changed or not, or `refuse("why")`; 5 s at most. Or `hook({ … })`, which asks
    * a backend. Other writes do not wait for it; where the row has become another meanwhile, it is asked again.

@@ -5,7 +5,7 @@ import { HttpRouter, type HttpServerRequest } from "effect/http"
 import { didYouMean } from "../Nearest.ts"
 import { textResponse } from "./Json.ts"
 import { Problem } from "./Problem.ts"
-import { arrival, attempt, cachingFor, type Ground, minRevisionOf, searchOf } from "./Road.ts"
+import { admission, arrival, attempt, cachingFor, type Ground, minRevisionOf, searchOf } from "./Road.ts"
 import { writable } from "./WriteAsked.ts"
 
 const defaultLimit = 50
@@ -20,6 +20,7 @@ export const history = (ground: Ground) =>
     const { before, limit } = yield* attempt(() => pageOf(searchOf(request)))
     yield* attempt(() => writable(catalog, collection, caller, "read"))
     yield* arrival(ground, undefined, minRevisionOf(request))
+    yield* loaded(ground, collection)
     // One more tells whether there is another page.
     const rows = yield* hub.past(collection, before, limit + 1)
     if (rows === undefined)
@@ -34,6 +35,19 @@ export const history = (ground: Ground) =>
       ...cachingFor(caller, "no-store")
     })
   })
+
+/** What is still read from where it was is not all there is. */
+const loaded = Effect.fnUntraced(function* (ground: Ground, collection: string) {
+  const { hub, upstream } = ground
+  if (hub.look(collection).health.state !== "loading") return
+  yield* admission(ground, [collection])
+  upstream.touch([collection])
+  return yield* new Problem({
+    code: "unavailable",
+    detail: "the rows that were there before are still to be read; try again",
+    retryAfterMs: 2_000
+  })
+})
 
 const invalid = (detail: string) => new Problem({ code: "invalid_query", detail })
 

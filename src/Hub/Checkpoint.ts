@@ -43,13 +43,14 @@ export const describedOf = (collection: Collection): Described => ({
   ...collection,
   fixed: [...collection.fixed]
 })
-export const collectionOf = ({ fields, fixed, key, kind, name, retain }: Declaration): Collection => ({
+export const collectionOf = ({ fields, fixed, key, kind, loads, name, retain }: Declaration): Collection => ({
   name,
   kind,
   key,
   fields,
   fixed: new Set(fixed),
-  ...(retain === undefined ? {} : { retain })
+  ...(retain === undefined ? {} : { retain }),
+  ...(loads === undefined ? {} : { loads })
 })
 
 /** What a collection is, by its name, or by that of its family for a member. */

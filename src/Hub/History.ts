@@ -3,6 +3,7 @@ import { Clock, Duration, Effect } from "effect"
 
 import { type Catalog, declares } from "../Catalog.ts"
 import type { Commit } from "../Collection.ts"
+import type { Beside } from "../RateEngine.ts"
 import { isGivenKey } from "../GivenKey.ts"
 import { type Entry as Kept, Journal, type Keep, type Left, type Past, type PastAsked } from "./Journal.ts"
 import type { State } from "./State.ts"
@@ -12,9 +13,10 @@ import type { Entry, Table } from "./Table.ts"
 export const keeping = (
   catalog: Catalog["Service"],
   state: State,
-  { deltas }: Commit
+  { deltas }: Commit,
+  loaded: ReadonlyArray<Left>
 ): Pick<Kept, "durability" | "history"> => {
-  const history: Array<Left> = []
+  const history: Array<Left> = [...loaded]
   let outlivesPower = false
   for (const [collection, { evict }] of deltas) {
     const made = declares(catalog, collection)?.made
@@ -32,6 +34,20 @@ export const keeping = (
     ...(outlivesPower ? { durability: "power" } : {})
   }
 }
+
+/** Rows that become history without ever having been live, as they are kept; born when they were loaded, for all we know. */
+export const loadedPast = Effect.fnUntraced(function* (
+  at: number,
+  past: Beside["past"]
+): Effect.fn.Return<ReadonlyArray<Left>> {
+  const left: Array<Left> = []
+  for (const [key, row] of past?.rows ?? []) {
+    left.push({ collection: past!.collection, key, row: JSON.stringify(row), at })
+    // Readers are served between the rows of a large table.
+    if (left.length % 1_000 === 0) yield* Effect.yieldNow
+  }
+  return left
+})
 
 /** Rows beyond the live ones that a collection, or each member of a family, keeps where nothing is said. */
 const defaultKept = 100_000

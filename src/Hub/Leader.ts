@@ -4,10 +4,10 @@ import { Clock, Deferred, Effect, Metric } from "effect"
 import type { Answered } from "../Answered.ts"
 import { Catalog } from "../Catalog.ts"
 import type { Commit } from "../Collection.ts"
-import type { Board } from "../RateEngine.ts"
+import type { Beside, Board } from "../RateEngine.ts"
 import { checkpointOf } from "./Checkpoint.ts"
 import { commitPieces } from "./CommitText.ts"
-import { keeping } from "./History.ts"
+import { keeping, loadedPast } from "./History.ts"
 import { Journal, type JournalFailed } from "./Journal.ts"
 import type { Log, News } from "./Log.ts"
 import { declarationsOf } from "./Restart.ts"
@@ -63,13 +63,13 @@ export const leader = Effect.fnUntraced(function* (options: {
     return { text: pieces.join(""), tip: tip() }
   })
 
-  const keep = (made: Commit, answered?: Answered) =>
-    Effect.flatMap(written(made), ({ text, tip }) => {
+  const keep = (made: Commit, { answered, past }: Beside = {}) =>
+    Effect.flatMap(Effect.all([written(made), loadedPast(made.at, past)]), ([{ text, tip }, loaded]) => {
       const began = clock.monotonicTimeNanosUnsafe()
       const entry = {
         revision: state.revision + 1,
         text,
-        ...keeping(catalog, state, made),
+        ...keeping(catalog, state, made, loaded),
         ...(answered === undefined ? {} : { answered })
       }
       return Effect.map(journal.append(entry), () => {
@@ -82,8 +82,8 @@ export const leader = Effect.fnUntraced(function* (options: {
     })
 
   // Interrupted between the two, the journal would be ahead of us and refuse the next commit.
-  const commit = (made: Commit, answered?: Answered) =>
-    keep(made, answered).pipe(
+  const commit = (made: Commit, beside?: Beside) =>
+    keep(made, beside).pipe(
       Effect.uninterruptible,
       Effect.catch((failure) => Effect.andThen(Deferred.fail(failed, failure), Effect.never))
     )

@@ -8,7 +8,7 @@ import { Effect, Schema } from "effect"
 
 import type { Answered } from "../Answered.ts"
 import { type Catalog, type Declared, declares } from "../Catalog.ts"
-import { type Collection, type Commit, type Delta, field, type Row } from "../Collection.ts"
+import { type Collection, type Commit, type Delta, field, firstHealth, type Row } from "../Collection.ts"
 import { checkpointOf, type Declaration, describedOf, describer, replayed } from "./Checkpoint.ts"
 import { Journal, JournalFailed } from "./Journal.ts"
 import type { Memory, State } from "./State.ts"
@@ -55,8 +55,8 @@ export const restart = Effect.fnUntraced(function* (options: {
     const rows = [...state.tables.values()].reduce((sum, { size }) => sum + size, 0)
     yield* Effect.logInfo(`goes on at revision ${state.revision}, with ${rows} rows`)
   }
-  const first =
-    state.revision === 0 ? undefined : { at, deltas: stale(state, catalog), asOf: new Map<string, number>() }
+  const deltas = new Map([...stale(state, catalog), ...unloaded(state)])
+  const first = state.revision === 0 ? undefined : { at, deltas, asOf: new Map<string, number>() }
   return { state, first, answered: kept.answered ?? [] }
 })
 
@@ -65,11 +65,20 @@ const stale = (state: State, catalog: Catalog["Service"]): ReadonlyMap<string, D
   new Map(
     [...state.tables]
       .filter(([name, { health }]) => health.state === "live" && declares(catalog, name)!.sources.length > 0)
-      .map(([name]) => [
-        name,
-        { put: new Map(), set: new Map(), remove: [], evict: [], health: { state: "stale" } }
-      ])
+      .map(([name]) => [name, { ...unchanged, health: { state: "stale" } }])
   )
+
+/** What was waiting for rows from elsewhere, and has no elsewhere any more. */
+const unloaded = (state: State): ReadonlyMap<string, Delta> =>
+  new Map(
+    [...state.tables]
+      .filter(
+        ([, { collection, health }]) => firstHealth(collection).state === "live" && health.state !== "live"
+      )
+      .map(([name]) => [name, { ...unchanged, health: { state: "live" } }])
+  )
+
+const unchanged = { put: new Map(), set: new Map(), remove: [], evict: [] }
 
 /** Collections as the journal keeps them, with what tells whether the rows kept fit the config of another day. */
 export const declarationsOf = ({ declared }: Catalog["Service"]): ReadonlyArray<Declaration> =>

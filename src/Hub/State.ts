@@ -176,8 +176,10 @@ export class State {
 }
 
 /** A member of a family that nobody reads and that has no rows; one that fails is polled, so somebody does. */
-const isIdle = (name: string, { collection, health, size }: Table): boolean =>
+const isIdle = (name: string, { collection, dead, hasPast, health, size }: Table): boolean =>
   familyOf(name) !== undefined &&
   size === 0 &&
-  health.state === firstHealth(collection).state &&
-  health.error === undefined
+  health.error === undefined &&
+  (health.state === firstHealth(collection).state ||
+    // One that was loaded and never had a row may be loaded once more.
+    (collection.loads === true && dead.size === 0 && !hasPast))

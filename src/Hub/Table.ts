@@ -89,6 +89,8 @@ export class Table implements Rows {
     this.rev = revision
     for (const key of delta.remove) this.kill(key, revision, false)
     for (const key of delta.evict) this.kill(key, revision, true)
+    // Also of rows that were never live here: they were loaded into history.
+    this.hasPast ||= delta.evict.length > 0
     for (const [key, row] of delta.put) this.put(key, row, revision, at)
     for (const [key, { fields, row }] of delta.set) this.edit(key, row, fields, revision)
     if (delta.health !== undefined) {
@@ -166,7 +168,6 @@ export class Table implements Rows {
     entry.rev = revision
     entry.gone = revision
     entry.evicted = evicted
-    this.hasPast ||= evicted
     this.unlink(entry)
     this.append(entry)
     this.dead.set(key, entry)

@@ -8,14 +8,17 @@ import {
   type Delta,
   familyOf,
   type Health,
+  type Row,
   type Rows,
   sameHealth,
   worst
 } from "../Collection.ts"
+import type { WrittenOptions } from "../Config.ts"
 import type { Failure, Notes, Reading, Since } from "../Upstream.ts"
 import { Derivation } from "./Derivation.ts"
 import { diffKeys, diffRows, emptyDelta, touchesRows } from "./Diff.ts"
 import { Intake } from "./Intake.ts"
+import { loaded } from "./Loading.ts"
 import { Tolerance } from "./Tolerance.ts"
 
 /** The rows as they are committed. */
@@ -28,6 +31,12 @@ export interface Committed {
   readonly births: (collection: string) => Iterable<readonly [key: string, at: number]>
 }
 
+/** Of one collection. */
+export interface Past {
+  readonly collection: string
+  readonly rows: ReadonlyArray<readonly [key: string, row: Row]>
+}
+
 /** What somebody should hear of, though it changes nothing: mistakes of the upstream and of the config. */
 export interface Remark {
   readonly collection: string
@@ -37,6 +46,8 @@ export interface Remark {
 
 export interface Consequence {
   readonly commit: Commit
+  /** Rows that become history without ever having been live, the oldest first. */
+  readonly past?: Past
   /** Whether the reading counted for all that is polled from it. */
   readonly counts: boolean
   readonly remarks: ReadonlyArray<Remark>
@@ -70,6 +81,8 @@ export class Consequences {
 
   /** `since`: how the source has failed since this reading, which was held back: its rows count, and stay stale. */
   ofReading(committed: Committed, reading: Reading, now: number, since?: Failure): Consequence {
+    if (declares(this.catalog, reading.source)?.made._tag === "Written")
+      return this.ofLoad(committed, reading, now)
     const deltas = new Map<string, Delta>()
     const asOf = new Map<string, number>()
     const remarks: Array<Remark> = []
@@ -85,6 +98,32 @@ export class Consequences {
       keep(deltas, name, delta, before, failed === undefined ? good : failing(before, failed))
     }
     return { ...this.withDerived(committed, now, deltas, asOf, remarks), counts }
+  }
+
+  /** A written collection is read from where its rows were, once: what is there already stays. */
+  private ofLoad(committed: Committed, { outcome, source: name }: Reading, now: number): Consequence {
+    const before = committed.health(name)
+    const deltas = new Map<string, Delta>()
+    const remarks: Array<Remark> = []
+    const made = () => this.withDerived(committed, now, deltas, new Map(), remarks)
+    const fails = (failure: Failure) => {
+      keep(deltas, name, emptyDelta, before, failing(before, failure))
+      return { ...made(), counts: false }
+    }
+    if (before.state !== "loading") return made()
+    if (outcome._tag === "Failed") return fails(outcome.failure)
+    if (outcome._tag === "Idle") keep(deltas, name, emptyDelta, before, { state: "loading" })
+    if (outcome._tag !== "Bodies") return { ...made(), counts: false }
+    const { failure, notes, rows } = outcome.extracts.get(name)!
+    remarks.push({ collection: name, notes })
+    if (failure !== undefined) return fails(failure)
+    const { collection, made: declared } = declares(this.catalog, name)!
+    const { delta, past } = loaded(rows, collection.retain!.rows, declared.options as WrittenOptions<Row>)
+    keep(deltas, name, delta, before, { state: "live" })
+    const consequence = made()
+    // One key says that there is history: to name them all would tell readers of rows they never had.
+    if (past.length > 0) deltas.set(name, { ...deltas.get(name)!, evict: [past.at(-1)![0]] })
+    return { ...consequence, past: { collection: name, rows: past } }
   }
 
   /** What a write makes of a written collection. */

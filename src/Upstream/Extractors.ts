@@ -1,18 +1,30 @@
 /** All collections that are polled from one source, out of the same bodies: all of them remember, or none. */
-import { type Catalog, declares } from "../Catalog.ts"
+import { type Catalog, type Declared, declares } from "../Catalog.ts"
 import { familyOf } from "../Collection.ts"
+import { source } from "../Config.ts"
 import type { Body } from "./Body.ts"
 import type { Edition } from "./Edition.ts"
 import type { Extract } from "./Extract.ts"
 import { Extractor } from "./Extractor.ts"
 
+/** What is loaded into a written collection is read as a polled one is. */
+const polledAs = (declared: Declared): Declared => {
+  const { made } = declared
+  if (made._tag !== "Written") return declared
+  const { key, load, row } = made.options
+  const from = typeof load === "object" ? load : source({ url: [] })
+  return { ...declared, made: { _tag: "Polled", options: { source: from, key, row } } }
+}
+
 export class Extractors {
   private readonly byCollection: ReadonlyMap<string, Extractor>
 
-  /** `source`: `pools`, or a member of a family: `order:17`. */
-  constructor(catalog: Catalog["Service"], source: string) {
-    const names = familyOf(source) === undefined ? catalog.sources.get(source)!.collections : [source]
-    this.byCollection = new Map(names.map((name) => [name, new Extractor(declares(catalog, name)!)]))
+  /** `name`: of the source, `pools`, or a member of a family: `order:17`. */
+  constructor(catalog: Catalog["Service"], name: string) {
+    const names = familyOf(name) === undefined ? catalog.sources.get(name)!.collections : [name]
+    this.byCollection = new Map(
+      names.map((name) => [name, new Extractor(polledAs(declares(catalog, name)!))])
+    )
   }
 
   /** Throws where a body is not JSON. */

@@ -69,6 +69,25 @@ const mistakes: ReadonlyArray<readonly [what: string, config: unknown, at: strin
     /text/
   ],
   [
+    "what is loaded from nowhere",
+    chat({ load: {} }),
+    "collections.chat.load",
+    /a function, or what source\(/
+  ],
+  [
+    "a mistake in where it is loaded from",
+    chat({ load: from({ evry: 1 }) }),
+    "collections.chat.load.evry",
+    /did you mean "every"/
+  ],
+  ["an order that is none", chat({ loadFirst: "new" }), "collections.chat.loadFirst", /"oldest"/],
+  [
+    "members that are loaded from one place",
+    { collections: { "support:{id}": written({ key: "id", row: Pool, load: from() } as never) } },
+    "collections.support:{id}.load.url",
+    /every member would be the same/
+  ],
+  [
     "a mistyped option beside them",
     { collections: { pools: pools() }, colections: {} },
     "colections",
