@@ -24,6 +24,8 @@ export {
   type HookOptions,
   isRefused,
   type Load,
+  type OlderAsked,
+  type OnHistory,
   type OnWrite,
   refuse,
   type Refused,

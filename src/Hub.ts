@@ -19,8 +19,8 @@ import type { Deadline } from "./Hub/Deadlines.ts"
 import { Delivery } from "./Hub/Delivery.ts"
 import { Follower } from "./Hub/Follower.ts"
 import type { Frame } from "./Hub/Frame.ts"
-import { expire, past } from "./Hub/History.ts"
-import { Journal, type JournalFailed, type Past, type PastAsked } from "./Hub/Journal.ts"
+import { expire, older as olderBy, past } from "./Hub/History.ts"
+import { Journal, type JournalFailed, type Page } from "./Hub/Journal.ts"
 import { leader } from "./Hub/Leader.ts"
 import { Log } from "./Hub/Log.ts"
 import { type Opening, opener } from "./Hub/Opening.ts"
@@ -33,7 +33,7 @@ import { Turns } from "./Hub/Turns.ts"
 import type { State } from "./Hub/State.ts"
 import type { Board } from "./RateEngine.ts"
 import { steady } from "./Steady.ts"
-import { Demand } from "./Upstream.ts"
+import { Demand, OlderRows } from "./Upstream.ts"
 
 export type { Pace, Reader, Sink } from "./Hub/Audience.ts"
 export { crcJoin } from "./Hub/Crc.ts"
@@ -41,7 +41,7 @@ export { type Cursor, parseCursor } from "./Hub/Cursor.ts"
 export type { Deadline } from "./Hub/Deadlines.ts"
 export { type Encoded, Frame } from "./Hub/Frame.ts"
 export { chunk, type Framing, socketClose, socketPing, socketPong, socketText } from "./Hub/Framing.ts"
-export { Journal, JournalFailed, type Kept, type Past, type PastAsked } from "./Hub/Journal.ts"
+export { Journal, JournalFailed, type Kept, type Page, type PastAsked } from "./Hub/Journal.ts"
 export { layerFallback } from "./Hub/Journal/Fallback.ts"
 export { Disk, layerMemory } from "./Hub/Journal/Memory.ts"
 export { layerSqlite } from "./Hub/Journal/Sqlite.ts"
@@ -74,13 +74,10 @@ export class Readers extends Context.Service<
     readonly look: (collection: string) => Look
     /**
      * Rows of a written collection, the newest first and live ones too, that were born before the one of this key.
-     * `undefined`: there never was one of this key, or it is deleted and forgotten.
+     * `undefined`: there never was one of this key, or it is deleted and forgotten. `unavailable`: a backend has them, and
+     * does not answer now.
      */
-    readonly past: (
-      collection: string,
-      before: string | undefined,
-      limit: number
-    ) => Effect.Effect<ReadonlyArray<Past> | undefined>
+    readonly past: (collection: string, before: string | undefined, limit: number) => Effect.Effect<Page>
     /** Names of the members of a family that have been heard of. */
     readonly members: (family: string) => ReadonlyArray<string>
     /** The whole state of a query now, built once however many ask. */
@@ -157,7 +154,7 @@ const lead = Effect.gen(function* () {
     at: clock.currentTimeMillisUnsafe()
   })
   yield* Effect.forkScoped(expire(catalog))
-  const older = (asked: PastAsked) => Effect.orDie(journal.past(asked))
+  const older = olderBy(journal, yield* OlderRows)
   const { publish, readers } = yield* serve(state, journal.outlives, older)
   const { board, failed, log, start } = yield* leader({ state, answered, older, publish })
   if (first !== undefined) yield* start(first)

@@ -10,11 +10,12 @@ import { HttpClient } from "effect/http"
 import { Catalog, declares, sourcesOf } from "./Catalog.ts"
 import { familyOf, type Row } from "./Collection.ts"
 import { steady } from "./Steady.ts"
-import type { HookedWrite, Written } from "./Config.ts"
+import type { HookedWrite, OlderAsked, Written } from "./Config.ts"
 import { Demands } from "./Upstream/Demand.ts"
 import { type Asking, makeHook } from "./Upstream/Hook.ts"
 import { makeExtraction } from "./Upstream/Extraction.ts"
 import { makeLoad } from "./Upstream/Load.ts"
+import { makeOlder, type Older } from "./Upstream/Older.ts"
 import { makePoll } from "./Upstream/Poll.ts"
 import { makePoller, type Poller, type Reading, type Refreshed, timesOf } from "./Upstream/Poller.ts"
 
@@ -51,6 +52,12 @@ export class Demand extends Context.Service<
   }
 >()("ratecast/Upstream/Demand") {}
 
+/** Asks a backend for rows that are older than what is kept here; `undefined` where there is none to ask. */
+export const OlderRows = Context.Reference<(asked: OlderAsked) => ReturnType<Older> | undefined>(
+  "ratecast/Upstream/OlderRows",
+  { defaultValue: () => () => undefined }
+)
+
 export class Upstream extends Context.Service<
   Upstream,
   Demand["Service"] & {
@@ -76,10 +83,13 @@ export class Upstream extends Context.Service<
       const demands = new Demands()
       const extraction = yield* makeExtraction(catalog)
       const hooks = new Map<unknown, Asking>()
-      for (const { made } of catalog.declared.values()) {
-        const onWrite = made._tag === "Written" ? made.options.onWrite : undefined
+      const olders = new Map<string, Older>()
+      for (const declared of catalog.declared.values()) {
+        if (declared.made._tag !== "Written") continue
+        const { onHistory, onWrite } = declared.made.options
         if (typeof onWrite === "object" && !hooks.has(onWrite))
           hooks.set(onWrite, yield* makeHook(client, onWrite))
+        if (onHistory !== undefined) olders.set(declared.name, yield* makeOlder(client, declared, onHistory))
       }
       const run = yield* FiberMap.runtime(fibers)()
 
@@ -226,7 +236,10 @@ export class Upstream extends Context.Service<
         },
         refresh
       })
-      return Context.make(Upstream, made).pipe(Context.add(Demand, made))
+      return Context.make(Upstream, made).pipe(
+        Context.add(Demand, made),
+        Context.add(OlderRows, (asked) => olders.get(declares(catalog, asked.collection)!.name)?.(asked))
+      )
     })
   )
 }

@@ -136,6 +136,7 @@ const shapes = {
     edits: Schema.optionalKey(Schema.Boolean),
     load: Schema.optionalKey(FunctionOrSource),
     loadFirst: Schema.optionalKey(Schema.Literals(["oldest", "newest"])),
+    onHistory: Schema.optionalKey(Function),
     onWrite: Schema.optionalKey(FunctionOrHook)
   }
 }

@@ -65,6 +65,20 @@ export type Load<A> = (asked: {
   readonly id: string | undefined
 }) => Iterable<A> | Effect.Effect<Iterable<A>, unknown, HttpClient.HttpClient>
 
+/** A page of history that a backend has. */
+export interface OlderAsked {
+  /** Of the collection, for a member of a family `support:17`. */
+  readonly collection: string
+  /** The key of the last row that is known here; none where there is none. */
+  readonly before: string | undefined
+  readonly limit: number
+}
+
+/** Rows older than the one at `before`, the newest first, `limit` at most. In an Effect there is an HTTP client. */
+export type OnHistory<A> = (
+  asked: OlderAsked
+) => Iterable<A> | Effect.Effect<Iterable<A>, unknown, HttpClient.HttpClient>
+
 export interface WrittenOptions<A> extends Omit<CollectionOptions<A>, "tolerance"> {
   readonly tolerance?: never
   readonly row: RowSchema<A>
@@ -93,6 +107,8 @@ export interface WrittenOptions<A> extends Omit<CollectionOptions<A>, "tolerance
   readonly load?: Source | Load<A>
   /** Which row of what is loaded comes first. Default `oldest`. */
   readonly loadFirst?: "oldest" | "newest"
+  /** Is asked for rows that are older than what is kept here; 5 s at most. */
+  readonly onHistory?: OnHistory<A>
   /**
    * Has a say in every write: the row to keep, changed or not, or `refuse("why")`; 5 s at most. Or `hook({ … })`, which asks
    * a backend. Other writes do not wait for it; where the row has become another meanwhile, it is asked again.

@@ -23,6 +23,12 @@ export const history = (ground: Ground) =>
     yield* loaded(ground, collection)
     // One more tells whether there is another page.
     const rows = yield* hub.past(collection, before, limit + 1)
+    if (rows === "unavailable")
+      return yield* new Problem({
+        code: "unavailable",
+        detail: "older rows are with a backend that gives no answer just now; try again",
+        retryAfterMs: 2_000
+      })
     if (rows === undefined)
       return yield* new Problem({
         code: "unknown_row",

@@ -3,9 +3,18 @@ import { Clock, Duration, Effect } from "effect"
 
 import { type Catalog, declares } from "../Catalog.ts"
 import type { Commit } from "../Collection.ts"
-import type { Beside } from "../RateEngine.ts"
 import { isGivenKey } from "../GivenKey.ts"
-import { type Entry as Kept, Journal, type Keep, type Left, type Past, type PastAsked } from "./Journal.ts"
+import type { Beside } from "../RateEngine.ts"
+import type { OlderRows } from "../Upstream.ts"
+import {
+  type Entry as Kept,
+  Journal,
+  type Keep,
+  type Left,
+  type Page,
+  type Past,
+  type PastAsked
+} from "./Journal.ts"
 import type { State } from "./State.ts"
 import type { Entry, Table } from "./Table.ts"
 
@@ -77,28 +86,50 @@ export const expire = Effect.fnUntraced(function* (catalog: Catalog["Service"]) 
   )
 })
 
+/** Rows that are history: as far as the journal keeps them, then as far as a backend has them. */
+export const older =
+  (journal: Journal["Service"], backend: typeof OlderRows.Service) =>
+  (asked: PastAsked): Effect.Effect<Page> =>
+    Effect.flatMap(Effect.orDie(journal.past(asked)), (found): Effect.Effect<Page> => {
+      const { before, collection, end = before, limit } = asked
+      const missing = limit - (found?.length ?? 0)
+      const asking =
+        missing <= 0 ? undefined : backend({ collection, before: found?.at(-1)?.key ?? end, limit: missing })
+      return asking === undefined
+        ? Effect.succeed(found)
+        : asking.pipe(
+            Effect.map((rows) => [...(found ?? []), ...rows.map((row) => ({ ...row, collection }))]),
+            Effect.catch(() => Effect.succeed("unavailable" as const))
+          )
+    })
+
 /** Live rows first, from the newest on, then those that are history. */
 export const past =
-  (state: State, older: (asked: PastAsked) => Effect.Effect<ReadonlyArray<Past> | undefined>) =>
-  (
-    collection: string,
-    before: string | undefined,
-    limit: number
-  ): Effect.Effect<ReadonlyArray<Past> | undefined> =>
-    Effect.suspend(() => {
+  (state: State, older: (asked: PastAsked) => Effect.Effect<Page>) =>
+  (collection: string, before: string | undefined, limit: number): Effect.Effect<Page> =>
+    Effect.suspend((): Effect.Effect<Page> => {
       const table = state.tables.get(collection)
       const from = before === undefined ? undefined : (table?.live.get(before) ?? table?.dead.get(before))
       const born =
-        before === undefined ? Infinity : from?.evicted ? undefined : (from?.born ?? placed(table, before))
+        before === undefined
+          ? Infinity
+          : from?.evicted === true
+            ? undefined
+            : (from?.born ?? placed(table, before))
       const isLive = born !== undefined
       const rows = isLive ? newest(state, collection, born, limit) : []
       if (rows.length === limit) return Effect.succeed(rows)
       return Effect.map(
-        older({ collection, before: isLive ? undefined : before, limit: limit - rows.length }),
+        older({
+          collection,
+          before: isLive ? undefined : before,
+          limit: limit - rows.length,
+          end: rows.at(-1)?.key ?? before
+        }),
         (found) => {
           // One that has left since we looked is in both.
           const told = new Set(rows.map(({ key }) => key))
-          return found && [...rows, ...found.filter(({ key }) => !told.has(key))]
+          return typeof found === "object" ? [...rows, ...found.filter(({ key }) => !told.has(key))] : found
         }
       )
     })

@@ -97,11 +97,16 @@ export interface Kept {
   readonly answered?: ReadonlyArray<Answered>
 }
 
+/** A page of history; `undefined`: there is no row to begin before. `unavailable`: who has it does not answer now. */
+export type Page = ReadonlyArray<Past> | "unavailable" | undefined
+
 export interface PastAsked {
   readonly collection: string
   /** A key that the server gave is a place in time, though its row may be gone; unless `limit` is 0. */
   readonly before: string | undefined
   readonly limit: number
+  /** The key that what has been told so far ends with, where that is another. */
+  readonly end?: string | undefined
 }
 
 export class Journal extends Context.Service<

@@ -4,7 +4,7 @@
  */
 import { Context, type Effect, type Scope } from "effect"
 
-import type { Entry, Kept, Past, PastAsked } from "./Journal.ts"
+import type { Entry, Kept, Page, PastAsked } from "./Journal.ts"
 
 export type News =
   | ({ readonly _tag: "Commit" } & Entry)
@@ -21,8 +21,8 @@ export class Log extends Context.Service<
     readonly follow: <A extends { readonly hear: (news: News) => void }>(
       begin: (kept: Kept) => A
     ) => Effect.Effect<A, never, Scope.Scope>
-    /** Rows that are history, as `Journal.past`. */
-    readonly past: (asked: PastAsked) => Effect.Effect<ReadonlyArray<Past> | undefined>
+    /** Rows that are history, as `Journal.past`, and then those that a backend has. */
+    readonly past: (asked: PastAsked) => Effect.Effect<Page>
     /** Whether commits outlive the process that makes them. */
     readonly outlives: () => boolean
   }

@@ -2,7 +2,7 @@
 import type { LogLevel, Metric } from "effect"
 
 import type { Caller, Revocation } from "../Http.ts"
-import type { Kept, News, Past, PastAsked } from "../Hub.ts"
+import type { Kept, News, Page, PastAsked } from "../Hub.ts"
 import type { Repeat, Write, WriteRefused, Wrote } from "../RateEngine.ts"
 import type { Refreshed } from "../Upstream.ts"
 
@@ -61,7 +61,7 @@ export type ThreadAsks = SiblingAsks & {
   readonly full: Asks<ReadonlyArray<string>, string | undefined>
   readonly refresh: Asks<string, Refreshed>
   readonly write: Asks<readonly [Write, Repeat | undefined], Wrote | RefusedWrite>
-  readonly past: Asks<PastAsked, ReadonlyArray<Past> | undefined>
+  readonly past: Asks<PastAsked, Page>
   readonly metrics: Asks<undefined, string>
 }
 

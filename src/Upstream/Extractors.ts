@@ -8,7 +8,7 @@ import type { Extract } from "./Extract.ts"
 import { Extractor } from "./Extractor.ts"
 
 /** What is loaded into a written collection is read as a polled one is. */
-const polledAs = (declared: Declared): Declared => {
+export const polledAs = (declared: Declared): Declared => {
   const { made } = declared
   if (made._tag !== "Written") return declared
   const { key, load, row } = made.options

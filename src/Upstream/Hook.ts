@@ -1,50 +1,30 @@
-/**
- * A backend's say in writes, asked over HTTP. A few questions at once, the others wait for their turn; a backend that fails
- * is left alone for a while, as a source is. Never asked twice: it may have done something.
- */
-import { Data, Duration, Effect, Metric, type Scope, Semaphore } from "effect"
+/** A backend's say in writes, asked over HTTP. */
+import { Duration, Effect, type Scope } from "effect"
 import type { HttpClient } from "effect/http"
 
-import { familyOf, type Row } from "../Collection.ts"
+import type { Row } from "../Collection.ts"
 import { type Hook, type HookedWrite, type Refused, isRefused, refuse } from "../Config.ts"
 import { Body } from "./Body.ts"
-import { makeBreaker } from "./Breaker.ts"
-import { notJson, type PollFailed, timedOut } from "./Failure.ts"
+import { makeBulkhead, type Unanswered } from "./Bulkhead.ts"
+import { notJson, type PollFailed } from "./Failure.ts"
 import { exchange, unpack } from "./Fetch.ts"
 import { headersOf } from "./Headers.ts"
 
-/** There is no answer that counts. */
-export class HookFailed extends Data.TaggedError("HookFailed")<{
-  /** When it may be asked again, ms. */
-  readonly retryAfterMs: number | undefined
-}> {}
-
 /** The row to keep, why there shall be none, or nothing where the write is as it may be. */
-export type Asking = (write: HookedWrite<Row>) => Effect.Effect<Row | Refused | undefined, HookFailed>
-
-const asked = Metric.counter("hook_questions_total", {
-  description:
-    "Writes that a backend was asked about, by collection and outcome: accepted, changed, refused, or why there was no answer",
-  incremental: true
-})
+export type Asking = (write: HookedWrite<Row>) => Effect.Effect<Row | Refused | undefined, Unanswered>
 
 const defaults = { timeout: Duration.seconds(5), concurrency: 16 }
-/** More, and the writers are told at once. */
-const maxWaiting = 256
 const maxBytes = 1024 * 1024
 /** Characters of a refusal that the writer is told. */
 const maxRefusal = 1_000
-/** For how long one that fails is left alone, at first and at last, ms. */
-const open = { first: 1_000, most: 30_000 }
 
 export const makeHook = Effect.fnUntraced(function* (
   client: HttpClient.HttpClient,
   { options }: Hook
 ): Effect.fn.Return<Asking, never, Scope.Scope> {
   const timeout = options.timeout === undefined ? defaults.timeout : Duration.fromInputUnsafe(options.timeout)
-  const turns = yield* Semaphore.make(options.concurrency ?? defaults.concurrency)
-  const breaker = yield* makeBreaker(options.url, open)
-  let waiting = 0
+  const { concurrency = defaults.concurrency } = options
+  const bulkhead = yield* makeBulkhead(options.url, { concurrency, timeout })
 
   const ask = Effect.fnUntraced(function* (
     write: HookedWrite<Row>
@@ -66,39 +46,11 @@ export const makeHook = Effect.fnUntraced(function* (
     return yield* saidBy(said)
   })
 
-  return Effect.fnUntraced(function* (write) {
-    const count = (outcome: string) =>
-      Metric.update(Metric.withAttributes(asked, { collection: declaredName(write.collection), outcome }), 1)
-    const failed = (outcome: string, retryAfterMs?: number) =>
-      Effect.andThen(count(outcome), new HookFailed({ retryAfterMs }))
-    if (waiting >= maxWaiting) return yield* failed("busy")
-    waiting++
-    const said = yield* ask(write).pipe(
-      Effect.timeoutOrElse({ duration: timeout, orElse: () => timedOut(timeout) }),
-      // A backend that knows what it does not understand is there.
-      (question) =>
-        breaker(question, ({ retryAfterMs, retryable }) => retryable || retryAfterMs !== undefined),
-      turns.withPermit,
-      Effect.ensuring(Effect.sync(() => void waiting--)),
-      Effect.catchTags({
-        PollFailed: (failure) =>
-          Effect.logWarning(
-            "a backend was asked about a write, and gave no answer that counts",
-            failure
-          ).pipe(
-            Effect.annotateLogs({ collection: write.collection }),
-            Effect.andThen(failed(failure.code, failure.retryAfterMs))
-          ),
-        CircuitBreakerError: ({ reason }) =>
-          failed("open", reason._tag === "CircuitOpen" ? Duration.toMillis(reason.retryAfter) : undefined)
-      })
-    )
-    yield* count(said === undefined ? "accepted" : isRefused(said) ? "refused" : "changed")
-    return said
-  })
+  return (write) => bulkhead(ask(write), { ...write, what: "write" }, outcomeOf)
 })
 
-const declaredName = (collection: string): string => familyOf(collection)?.family ?? collection
+const outcomeOf = (said: Row | Refused | undefined): string =>
+  said === undefined ? "accepted" : isRefused(said) ? "refused" : "changed"
 
 /** The members of what is sent: a key that is still to be given is none. */
 const questionOf = ({ before, by, collection, key, op, row, sub }: HookedWrite<Row>) => ({

@@ -250,8 +250,8 @@ describe("a hook", () => {
   it("is counted by what it said, and never shows its secrets", async () => {
     const text = await (await fetch(`${daemon.url}/metrics`)).text()
     for (const outcome of ["accepted", "changed", "refused", "upstream_timeout", "upstream_status"])
-      assert.match(text, new RegExp(`hook_questions_total\\{[^}]*outcome="${outcome}"[^}]*\\} [1-9]`))
-    assert.match(text, /hook_questions_total\{[^}]*collection="broken"[^}]*outcome="open"/)
+      assert.match(text, new RegExp(`backend_questions_total\\{[^}]*outcome="${outcome}"[^}]*\\} [1-9]`))
+    assert.match(text, /backend_questions_total\{[^}]*collection="broken"[^}]*outcome="open"/)
     assert.notInclude(daemon.lines.join("\n"), "Bearer of ours")
   })
 })

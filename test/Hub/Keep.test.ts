@@ -3,11 +3,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 
 import { type Config, defineConfig, written, type WrittenOptions } from "../../src/Config.ts"
-import { Disk, Hub, layerMemory } from "../../src/Hub.ts"
+import { Disk, Hub, layerMemory, type Page } from "../../src/Hub.ts"
 import { RateEngine } from "../../src/RateEngine.ts"
 import { advance, hubOf, Script } from "../Kit.ts"
 
 const Message = Schema.Struct({ id: Schema.String, text: Schema.String })
+const asRows = (page: Page) => (page === "unavailable" ? undefined : page)
 const silent = new Script(() => Effect.fail("nobody asks"))
 
 /** Runs against a hub of its own: each is a restart over the same disk. */
@@ -24,7 +25,7 @@ const page = (before?: string, collection = "chat", limit = 500) =>
   Effect.flatMap(Hub, ({ past }) => past(collection, before, limit))
 const texts = (before?: string, collection?: string) =>
   Effect.map(page(before, collection), (rows) =>
-    rows?.map(({ row }) => (JSON.parse(row) as { readonly text: string }).text)
+    asRows(rows)?.map(({ row }) => (JSON.parse(row) as { readonly text: string }).text)
   )
 
 describe("history", () => {

@@ -12,7 +12,7 @@ import {
   written,
   type WrittenOptions
 } from "../../src/Config.ts"
-import { Disk, Hub, layerMemory } from "../../src/Hub.ts"
+import { Disk, Hub, layerMemory, type Page } from "../../src/Hub.ts"
 import { RateEngine } from "../../src/RateEngine.ts"
 import { Demand } from "../../src/Upstream.ts"
 import { advance, type Answer, type Asked, connect, hubOf, queryOf, Script, settle } from "../Kit.ts"
@@ -52,6 +52,7 @@ const saying = (answer: (asked: Asked, nth: number) => Answer): Script => {
   const script: Script = new Script((asked) => answer(asked, script.asked.length))
   return script
 }
+const asRows = (page: Page) => (page === "unavailable" ? undefined : page)
 const urlsOf = ({ asked }: Script) => asked.map(({ url }) => url)
 const write = (collection: string, text: string, key?: string) =>
   Effect.flatMap(RateEngine, (engine) =>
@@ -67,7 +68,7 @@ const stateOf = (collection = "chat") => Effect.map(Hub, ({ board }) => board.he
 const history = (collection = "chat", before?: string) =>
   Effect.map(
     Effect.flatMap(Hub, ({ past }) => past(collection, before, 500)),
-    (rows) => rows?.map(({ row }) => (JSON.parse(row) as Message).text)
+    (rows) => asRows(rows)?.map(({ row }) => (JSON.parse(row) as Message).text)
   )
 const touch = (collection: string) =>
   Effect.andThen(

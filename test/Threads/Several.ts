@@ -34,7 +34,8 @@ export class Several {
       file,
       `import { existsSync, unlinkSync } from "node:fs"
 import { isMainThread, workerData } from "node:worker_threads"
-import { Schema } from "effect"
+import { Effect, Schema } from "effect"
+import { HttpClient } from "effect/http"
 import { defineConfig, hook, polled, source, written } from "${root}src/Config.ts"
 const row = Schema.Struct({ id: Schema.String, n: Schema.Int })
 const of = (path: string, options: object) =>
@@ -58,7 +59,11 @@ export default defineConfig({ collections: {
   asked: written({
     key: "id",
     row: Schema.Struct({ id: Schema.String, text: Schema.String }),
-    onWrite: hook({ url: "${backend}/hook" })
+    onWrite: hook({ url: "${backend}/hook" }),
+    onHistory: ({ before, limit }) =>
+      HttpClient.get("${backend}/older?before=" + before + "&limit=" + limit).pipe(
+        Effect.flatMap((response) => response.json)
+      )
   }),
   "order:{id}": of("/orders/{id}", { every: "100 millis", forgetAfter: "500 millis" }),
   "few:{id}": of("/few/{id}", { every: "1 second", maxMembers: 3 })

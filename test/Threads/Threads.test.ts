@@ -20,6 +20,7 @@ const times = (path: string) => asked.get(path) ?? 0
 let rare = 0
 let polls = 0
 /** What is said of a write to `asked`. */
+let olderRows: ReadonlyArray<object> = []
 let answerHook: (question: unknown) => unknown = () => ({})
 beforeAll(async () => {
   await backend.start()
@@ -27,6 +28,7 @@ beforeAll(async () => {
     const { url = "" } = request
     asked.set(url, times(url) + 1)
     response.setHeader("content-type", "application/json")
+    if (url.startsWith("/older?")) return void response.end(JSON.stringify(olderRows))
     if (url === "/hook")
       return void json(request).then((sent) => response.end(JSON.stringify(answerHook(sent))))
     const n = url === "/rare" ? rare : url === "/things" ? ++polls : 1
@@ -63,6 +65,11 @@ const postTo = async ({ url }: Several, text: string): Promise<string> => {
     headers: { connection: "close", "content-type": "application/json", ...bearer(apiKey) },
     body: JSON.stringify({ text })
   })
+  return `${answer.status} ${await answer.text()}`
+}
+
+const olderOf = async ({ url }: Several): Promise<string> => {
+  const answer = await fetch(`${url}/v1/history/asked?before=k&limit=2`, { headers: { connection: "close" } })
   return `${answer.status} ${await answer.text()}`
 }
 
@@ -151,6 +158,17 @@ describe("readers on two threads", () => {
     })
     answerHook = () => ({ neither: 1 })
     for (let i = 0; i < 4; i++) assert.match(await postTo(daemon, "yes"), /^503 /)
+  })
+
+  it("read history, through any of them, as far as a backend has it", async () => {
+    olderRows = ["j", "i", "h"].map((id) => ({ id, text: id }))
+    for (let i = 0; i < 6; i++)
+      assert.strictEqual(
+        await olderOf(daemon),
+        '200 {"rows":[{"key":"j","row":{"id":"j","text":"j"}},{"key":"i","row":{"id":"i","text":"i"}}],"before":"i"}'
+      )
+    olderRows = [{ id: "j" }]
+    for (let i = 0; i < 4; i++) assert.match(await olderOf(daemon), /^503 .*"unavailable"/)
   })
 
   it("go on by a change where they come back to the other thread", async () => {
