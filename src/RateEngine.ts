@@ -107,7 +107,7 @@ export class RateEngine extends Context.Service<
       const time = steady(yield* Clock.Clock)
       const events = yield* Queue.bounded<Event>(1)
       const writer = new Writer(catalog, upstream.ask)
-      const waiting = new Waiting()
+      const waiting = new Waiting(upstream)
       const begun = Deferred.makeUnsafe<{ readonly board: Board; readonly repeats: Repeats }>()
       /** Writes under way that may come again. */
       const running = new Map<string, Deferred.Deferred<Wrote, WriteRefused>>()
@@ -135,29 +135,12 @@ export class RateEngine extends Context.Service<
         )
       })
 
-      /** What was there before comes first: a row that is written now may be one of those. */
-      const whenLoaded = Effect.fnUntraced(function* (
-        { health }: Board,
-        collection: string
-      ): Effect.fn.Return<void, WriteRefused> {
-        if (health(collection).state !== "loading") return
-        const isFull = (yield* upstream.full([collection])) !== undefined
-        if (!isFull) upstream.touch([collection])
-        if (!isFull && (yield* waiting.wait(collection))) return
-        const { error } = health(collection)
-        return yield* new WriteRefused({
-          code: "unavailable",
-          detail: `the rows that were there before are still to be read; try again${error === undefined ? "" : `. ${error.detail}`}`,
-          retryAfterMs: 2_000
-        })
-      })
-
       const writeOnce = Effect.fnUntraced(function* (
         write: Write,
         repeat: Repeat | undefined
       ): Effect.fn.Return<Wrote, WriteRefused> {
         const { board } = yield* Deferred.await(begun)
-        yield* whenLoaded(board, write.collection)
+        yield* waiting.loaded(board, write.collection)
         for (let tries = 0; tries < maxTries; tries++) {
           const draft = yield* writer.draft(board, write)
           const done = Deferred.makeUnsafe<Wrote | undefined>()
