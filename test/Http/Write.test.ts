@@ -10,6 +10,7 @@ import { type Config, defineConfig, polled, source, written } from "../../src/Co
 import { layerSqlite } from "../../src/Hub.ts"
 import { EventClient, SocketClient } from "../Clients.ts"
 import { Backend, type Daemon, startDaemon, until } from "../Daemon.ts"
+import { layerFastClock } from "../FastClock.ts"
 
 const Message = Schema.Struct({ id: Schema.String, text: Schema.String.check(Schema.isMaxLength(500)) })
 const folder = mkdtempSync(join(tmpdir(), "ratecast-write-"))
@@ -319,6 +320,35 @@ describe("history", () => {
     const { keys } = await page("limit=500", own)
     const evicted = { body: { text: "late" } }
     assert.strictEqual(await codeOf("PUT", `/v1/rows/chat/${keys.at(-1)!}`, evicted, own), "409 conflict")
+    await own.close()
+  })
+
+  it("is over where it is kept no longer, for whoever pages on from there, too", async () => {
+    const chat = written({ key: "id", row: Message, retain: { rows: 5 }, keep: { rows: 3 } })
+    const journal = layerSqlite(join(folder, `${files++}.sqlite`))
+    const env = { ANONYMOUS_WRITE: "*" }
+    // A minute passes in a second.
+    const own = await startDaemon(
+      defineConfig({ collections: { chat } }) as Config,
+      env,
+      undefined,
+      journal,
+      layerFastClock(60)
+    )
+    const keys: Array<string> = []
+    await ask("PUT", "/v1/rows/chat/own", { body: { text: "own" } }, own)
+    for (let i = 0; i < 12; i++)
+      keys.push(String((await ask("POST", "/v1/rows/chat", { body: { text: `m${i}` } }, own)).json!["key"]))
+    await until("five have gone", async () => (await page("limit=500", own)).texts.length === 8)
+    assert.deepStrictEqual(await page("limit=6", own), {
+      before: keys[6]!,
+      texts: ["m11", "m10", "m9", "m8", "m7", "m6"],
+      keys: keys.slice(6).toReversed()
+    })
+    assert.deepStrictEqual((await page(`before=${keys[6]!}`, own)).texts, ["m5", "m4"])
+    for (const key of [keys[4]!, keys[3]!, keys[0]!])
+      assert.deepStrictEqual(await page(`before=${key}`, own), { before: null, texts: [], keys: [] })
+    assert.strictEqual(await codeOf("GET", "/v1/history/chat?before=own", {}, own), "404 unknown_row")
     await own.close()
   })
 
