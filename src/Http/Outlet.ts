@@ -1,14 +1,12 @@
 /**
  * Writes frames to one connection, and knows when it has taken them. Never a queue: while one frame is being taken no
- * other is offered, so a stalled reader holds one frame, and that one is shared with everybody else.
+ * other is offered, so a stalled reader holds one frame, and that one is shared with everybody else. (Over TLS and HTTP/2 it
+ * is as many as fit into 64 KiB: Node does not tell what is still to be encrypted from what the client does not take.)
  */
 import type { Writable } from "node:stream"
 
 import type { Encoded } from "../Hub.ts"
 import { descriptorOf, noDescriptor, writeNow } from "./Descriptor.ts"
-
-/** A frame of more bytes than this is written piece by piece, so that it can be seen whether the reader takes any. */
-const pieceBytes = 256 * 1024
 
 export interface OutletEvents {
   /** All of the last frame is taken. */
@@ -20,9 +18,9 @@ export interface OutletEvents {
 export class Outlet {
   private readonly out: Writable
   private readonly events: OutletEvents
-  /** What is left of a long frame. */
+  /** What is left of a frame of several buffers: written one by one, so that it can be seen whether the reader takes any. */
   private rest: Array<Buffer> | undefined
-  /** Listens only while something waits: a reader that has taken everything has no listener. */
+  /** Called when all that was written is taken. Only while something is not: a reader that has taken everything has no listener. */
   private waiting: (() => void) | undefined
   /** While nothing is on its way through the stream. */
   private descriptor = noDescriptor
@@ -43,17 +41,9 @@ export class Outlet {
   }
 
   /** `false`: `drained` is called when it has been taken. */
-  write({ buffers, bytes }: Encoded): boolean {
-    if (buffers.length === 1) this.writeOne(buffers[0]!)
-    else if (bytes <= pieceBytes) {
-      let taken = true
-      this.descriptor = noDescriptor
-      this.out.cork()
-      for (const buffer of buffers) taken = this.out.write(buffer)
-      this.out.uncork()
-      this.took(taken)
-    } else {
-      this.descriptor = noDescriptor
+  write({ buffers }: Encoded): boolean {
+    if (buffers.length === 1) this.put(buffers[0]!)
+    else {
       this.rest = [...buffers]
       this.pump()
     }
@@ -62,48 +52,56 @@ export class Outlet {
 
   /** Bytes of this connection alone, between two frames. */
   writeOwn(bytes: Buffer): void {
-    this.descriptor = noDescriptor
-    if (!this.out.write(bytes)) this.took(false)
+    this.put(bytes)
   }
 
   close(): void {
-    this.descriptor = noDescriptor
     this.rest = undefined
-    this.took(true)
+    this.stopWaiting()
   }
 
-  private writeOne(buffer: Buffer): void {
+  private put(buffer: Buffer): void {
+    if (this.descriptor === noDescriptor) this.descriptor = descriptorOf(this.out)
     const written = writeNow(this.out, this.descriptor, buffer)
     if (written === buffer.length) return
-    this.took(this.out.write(written === 0 ? buffer : buffer.subarray(written)))
-    this.descriptor = descriptorOf(this.out)
+    const isFull = this.descriptor !== noDescriptor
+    this.descriptor = noDescriptor
+    const left = written === 0 ? buffer : buffer.subarray(written)
+    // The stream would take more before it says that it is too much.
+    if (isFull) this.out.write(left, this.wait())
+    else if (!this.out.write(left)) this.out.on("drain", this.wait())
   }
 
   private pump(): void {
-    const { rest } = this
-    if (rest === undefined) return
-    let taken = true
-    while (taken && rest.length > 0) taken = this.out.write(rest.shift()!)
-    if (rest.length === 0) this.rest = undefined
-    this.took(taken)
-  }
-
-  private took(taken: boolean): void {
-    if (taken) {
-      if (this.waiting !== undefined) this.out.off("drain", this.waiting)
-      this.waiting = undefined
-    } else if (this.waiting === undefined) {
-      this.waiting = () => this.onDrain()
-      this.out.on("drain", this.waiting)
+    while (this.waiting === undefined) {
+      const next = this.rest?.shift()
+      if (next === undefined) return void (this.rest = undefined)
+      this.put(next)
     }
+    if (this.rest?.length === 0) this.rest = undefined
   }
 
-  private onDrain(): void {
+  private wait(): (error?: Error | null) => void {
+    this.stopWaiting()
+    const taken = (error?: Error | null) => {
+      // One that is broken is also closed.
+      if (this.waiting === taken && !error) this.onTaken()
+    }
+    this.waiting = taken
+    return taken
+  }
+
+  private stopWaiting(): void {
+    if (this.waiting !== undefined) this.out.off("drain", this.waiting)
+    this.waiting = undefined
+  }
+
+  private onTaken(): void {
+    this.stopWaiting()
     if (this.rest !== undefined) {
       this.pump()
       if (this.waiting !== undefined) return this.events.progressed()
     }
-    this.took(true)
     this.events.drained()
   }
 }

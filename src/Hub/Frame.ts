@@ -17,6 +17,7 @@ import {
   type Framing,
   isCompressed,
   shortText,
+  slices,
   socketFragments,
   socketTextOf
 } from "./Framing.ts"
@@ -128,13 +129,13 @@ export class Frame {
       case "deflateSocket":
         return this.isShort ? this.in("socket") : plain(deflatedSocketFrames(segments(this.pieces)))
       case "events":
-        return plain(this.events().map(bytesOf))
+        return plain(this.events().flatMap((segment) => slices(bytesOf(segment))))
       case "chunks":
         return plain(this.events().flatMap((segment) => chunk(bytesOf(segment))))
       case "gzipText":
         return gzipped(segments(this.pieces), this.block, (block) => [block])
       case "gzipEvents":
-        return gzipped(this.events(), this.block, (block) => [block])
+        return gzipped(this.events(), this.block, slices)
       case "gzipChunks":
         return gzipped(this.events(), this.block, chunk)
     }

@@ -22,7 +22,8 @@ export const isCompressed = (framing: Framing): boolean =>
 const shortBuffer = 64 * 1024
 const crlf = Buffer.from("\r\n")
 
-const slices = (data: Buffer): ReadonlyArray<Buffer> => {
+/** A reader is seen to take something with each of them. */
+export const slices = (data: Buffer): ReadonlyArray<Buffer> => {
   const pieces: Array<Buffer> = []
   for (let at = 0; at < data.length; at += shortBuffer) pieces.push(data.subarray(at, at + shortBuffer))
   return pieces

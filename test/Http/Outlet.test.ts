@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process"
 import { createHash } from "node:crypto"
 import { EventEmitter, once } from "node:events"
 import { closeSync, fstatSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
@@ -21,6 +22,16 @@ const frame = (...buffers: ReadonlyArray<Buffer>): Encoded => ({
   length: 0,
   shift: 0
 })
+
+/** Takes nothing until it is told to; then tells what it was sent but for the filling. */
+const readsOnceTold = `
+  const socket = require("net").connect(Number(process.argv[1]), "127.0.0.1").pause()
+  process.stdin.once("data", () => {
+    let got = ""
+    socket.setEncoding("latin1").on("data", (text) => (got += text.replaceAll("-", "")))
+    socket.on("end", () => process.stdout.write(got, () => process.exit())).resume()
+  })
+`
 
 let server: Server
 let here: Socket
@@ -46,10 +57,10 @@ afterEach(() => {
 /** An outlet over `here`, and how many bytes went through Node's stream. */
 const outletOf = (onDrained: () => void = () => {}) => {
   const through = { bytes: 0 }
-  const write = here.write.bind(here) as (buffer: Buffer) => boolean
-  here.write = ((buffer: Buffer) => {
+  const write = here.write.bind(here) as (buffer: Buffer, taken?: () => void) => boolean
+  here.write = ((buffer: Buffer, taken?: () => void) => {
     through.bytes += buffer.length
-    return write(buffer)
+    return write(buffer, taken)
   }) as Socket["write"]
   return { outlet: new Outlet(here, { drained: onDrained, progressed: () => {} }), through }
 }
@@ -57,15 +68,108 @@ const outletOf = (onDrained: () => void = () => {}) => {
 describe("a frame", () => {
   test("goes past the stream once nothing is on its way there", async () => {
     const { outlet, through } = outletOf()
-    const bytes = Buffer.from("first")
+    const bytes = Buffer.from("frame")
+    here.cork()
+    here.write("head;")
     expect(outlet.write(frame(bytes))).toBe(true)
-    expect(through.bytes).toBe(5)
+    expect(through.bytes).toBe(10)
+    here.uncork()
     for (let i = 0; i < 100; i++) expect(outlet.write(frame(bytes))).toBe(true)
-    expect(through.bytes).toBe(5)
+    expect(through.bytes).toBe(10)
     there.setEncoding("latin1")
     let got = ""
-    for await (const text of there) if ((got += text as string).length === 505) break
-    expect(got).toBe("first".repeat(101))
+    for await (const text of there) if ((got += text as string).length === 510) break
+    expect(got).toBe(`head;${"frame".repeat(101)}`)
+  })
+
+  test("that is not taken is the only one that waits", () => {
+    const { outlet } = outletOf()
+    there.pause()
+    while (outlet.write(frame(Buffer.alloc(500, "x"))));
+    expect(outlet.isFree).toBe(false)
+    expect(here.writableLength).toBeGreaterThan(0)
+    expect(here.writableLength).toBeLessThanOrEqual(500)
+  })
+
+  // The reader is a process of its own: within this one it could take nothing between two writes.
+  for (const [what, isFrame] of [
+    ["a frame that was taken in part", true],
+    ["bytes of its own", false]
+  ] as const)
+    test(`does not overtake ${what}, though the kernel has room again`, async () => {
+      const accepted = once(server, "connection")
+      const { port } = server.address() as { readonly port: number }
+      const reader = spawn(process.execPath, ["-e", readsOnceTold, String(port)], {
+        stdio: ["pipe", "pipe", "inherit"]
+      })
+      here.destroy()
+      here = ((await accepted) as [Socket])[0]
+      const { outlet } = outletOf()
+      for (let taken = 1; taken > 0;) taken = writeNow(here, descriptorOf(here), Buffer.alloc(4_096, "-"))
+      const first = Buffer.alloc(1_000, "A")
+      if (isFrame) outlet.write(frame(first))
+      else outlet.writeOwn(first)
+      expect(here.writableLength).toBeGreaterThan(0)
+      reader.stdin.write("read\n")
+      // The reader empties the kernel's buffer while this process knows nothing of it.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 400)
+      outlet.write(frame(Buffer.alloc(1_000, "B")))
+      here.end()
+      let got = ""
+      for await (const text of reader.stdout.setEncoding("latin1")) got += text as string
+      expect(got).toBe(`${"A".repeat(1_000)}${"B".repeat(1_000)}`)
+    })
+
+  test("of many buffers tells that some of it is taken, and once that all of it is", async () => {
+    let progressed = 0
+    let drained = 0
+    const all = new EventEmitter()
+    const outlet = new Outlet(here, {
+      progressed: () => progressed++,
+      drained: () => {
+        drained++
+        all.emit("taken")
+      }
+    })
+    const taken = once(all, "taken")
+    const pieces = Array.from({ length: 400 }, (_, i) => Buffer.alloc(65_536, i))
+    expect(outlet.write(frame(...pieces))).toBe(false)
+    expect(outlet.isBusy).toBe(true)
+    const got = createHash("sha256")
+    there.on("data", (bytes: Buffer) => got.update(bytes))
+    await taken
+    expect(progressed).toBeGreaterThan(1)
+    expect(drained).toBe(1)
+    here.end()
+    await once(there, "end")
+    expect(got.digest("hex")).toBe(createHash("sha256").update(Buffer.concat(pieces)).digest("hex"))
+  })
+
+  test("that is being taken when the outlet is closed tells nobody any more", async () => {
+    let drained = 0
+    const { outlet } = outletOf(() => drained++)
+    there.pause()
+    while (outlet.write(frame(Buffer.alloc(500))));
+    outlet.close()
+    there.resume()
+    here.end()
+    await once(there, "end")
+    expect(drained).toBe(0)
+  })
+
+  test("through the stream leaves no listener behind once it is taken", async () => {
+    const all = new EventEmitter()
+    const { outlet } = outletOf(() => all.emit("taken"))
+    const taken = once(all, "taken")
+    here.cork()
+    here.write("head;")
+    expect(outlet.write(frame(Buffer.alloc(200_000)))).toBe(false)
+    expect(here.listenerCount("drain")).toBe(1)
+    here.uncork()
+    there.resume()
+    await taken
+    expect(outlet.isFree).toBe(true)
+    expect(here.listenerCount("drain")).toBe(0)
   })
 
   test("arrives whole and in order where the reader stalls and goes on, again and again", async () => {
@@ -121,7 +225,7 @@ describe("a frame", () => {
       outlet.write(frame(Buffer.from("a row")))
       expect(fstatSync(descriptor).size).toBe(0)
       // Without looking whether the connection is closed it would be there.
-      writeNow(new PassThrough(), descriptor, Buffer.from("a row"))
+      writeNow(there, descriptor, Buffer.from("a row"))
       expect(readFileSync(file, "utf8")).toBe("a row")
     } finally {
       for (const each of opened) closeSync(each)

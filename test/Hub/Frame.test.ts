@@ -86,6 +86,23 @@ describe("a message of one text", () => {
   })
 })
 
+describe("a long message", () => {
+  it("goes in pieces in every framing of a stream or socket, so that a slow reader is seen to take some", async () => {
+    const body = new Body(Buffer.from(JSON.stringify(Array.from({ length: 60_000 }, Math.random))))
+    const frame = new Frame("snapshot", "e-1-0", ["[", body, "]"])
+    await Effect.runPromise(frame.prepare)
+    for (const framing of [
+      "chunks",
+      "events",
+      "gzipChunks",
+      "gzipEvents",
+      "socket",
+      "deflateSocket"
+    ] as const)
+      assert.isAtMost(Math.max(...frame.in(framing).buffers.map(({ length }) => length)), 65_600, framing)
+  })
+})
+
 const crlf = Buffer.from("\r\n")
 
 /** The text of unmasked frames (RFC 6455, 5.2), the first of them a text and the last of them final. */
