@@ -62,7 +62,9 @@ export const duration = (name: keyof typeof bounds, text: string): number => {
 const items = (name: string, values: ReadonlyArray<string>): ReadonlyArray<string> => {
   const all = values.flatMap((value) => (value === "" ? [] : value.split(",")))
   if (all.includes(""))
-    throw invalid(`"${name}" has an empty item; for a key with commas or without characters use key=`)
+    throw invalid(
+      `"${name.slice(0, 80)}" has an empty item; for a key with commas or without characters use key=`
+    )
   return all
 }
 
@@ -135,7 +137,7 @@ const members = ["type", "ref", "collections", "keys", "fields", "where", "since
 const strings = (name: string, value: unknown): ReadonlyArray<string> | undefined => {
   if (value === undefined) return undefined
   if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value
-  throw invalid(`"${name}" is not an array of strings`)
+  throw invalid(`"${name.slice(0, 80)}" is not an array of strings`)
 }
 
 const narrowingInMessage = (

@@ -26,12 +26,17 @@ const limits = {
 
 /**
  * Whatever else a request offers (`h2c`, by curl and Java) it is answered as if it had not, and so is one that comes
- * while a stream still has the connection: Node would take the connection out of the stream's hands.
+ * while a stream still has the connection: Node would take the connection out of the stream's hands. So is one for
+ * anything else than the socket: Node tells nobody of the end of a connection that it has let go of, and a stream on
+ * it would be a reader for ever.
  */
-const shouldUpgradeCallback = ({ headers, socket }: http.IncomingMessage): boolean =>
-  headers.upgrade?.toLowerCase() === "websocket" && !isStreaming(socket)
-
-const http1 = { ...limits, shouldUpgradeCallback }
+const upgradesAt =
+  (path: string) =>
+  ({ headers, method, socket, url = "" }: http.IncomingMessage): boolean =>
+    headers.upgrade?.toLowerCase() === "websocket" &&
+    method === "GET" &&
+    (url === path || url.startsWith(`${path}?`)) &&
+    !isStreaming(socket)
 
 /** Node's own 511 makes ten thousand clients that come back at once wait 8.9 s instead of 1.6. */
 const backlog = 8192
@@ -39,9 +44,11 @@ const backlog = 8192
 const grace = 500
 
 const createServer = (
-  tls: Tls | undefined
-): Effect.Effect<http.Server | http2.Http2SecureServer, ServeError> =>
-  Effect.try({
+  tls: Tls | undefined,
+  socketPath: string
+): Effect.Effect<http.Server | http2.Http2SecureServer, ServeError> => {
+  const http1 = { ...limits, shouldUpgradeCallback: upgradesAt(socketPath) }
+  return Effect.try({
     try: () =>
       tls === undefined
         ? http.createServer(http1)
@@ -54,11 +61,14 @@ const createServer = (
           }),
     catch: (cause) => new ServeError({ cause })
   })
+}
 
 export const layerServer = (options: {
   readonly host: string
   readonly port: number
   readonly tls: Tls | undefined
+  /** Where a WebSocket may be opened. */
+  readonly socketPath: string
   /** Whether streams may leave node:http. */
   readonly detach: boolean
   /** Whether other threads listen on the same port, and share its connections. */
@@ -71,7 +81,7 @@ export const layerServer = (options: {
       Effect.gen(function* () {
         const sockets = new Set<Socket>()
         // The listeners used here exist on every kind of server.
-        const server = (yield* createServer(options.tls)) as http.Server
+        const server = (yield* createServer(options.tls, options.socketPath)) as http.Server
         const forget = function (this: Socket) {
           sockets.delete(this)
         }
