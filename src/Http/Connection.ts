@@ -18,7 +18,7 @@ import { type Asked, askedInMessage } from "./Asked.ts"
 import { closeCodes, goodbyeOf } from "./CloseCode.ts"
 import type { Bucket } from "./Limits/Bucket.ts"
 import { Outlet, type OutletEvents } from "./Outlet.ts"
-import type { Peer, PeerEvents } from "./Peer.ts"
+import type { Breach, Peer, PeerEvents } from "./Peer.ts"
 import { Problem, problemDetails } from "./Problem.ts"
 import { attempt, type Ground } from "./Road.ts"
 import { SocketWrites } from "./SocketWrites.ts"
@@ -196,8 +196,8 @@ export class Connection implements Subscriber, OutletEvents, PeerEvents {
     this.unanswered = 0
   }
 
-  broke(isTooLarge: boolean): void {
-    this.refuse(isTooLarge ? tooLarge : brokenFrame)
+  broke(rule: Breach): void {
+    this.refuse(breaches[rule])
   }
 
   gone(): void {
@@ -283,9 +283,13 @@ const tooFast = new Problem({
   detail: "so many messages a second are more than may be",
   retryAfterMs: 5_000
 })
-const tooLarge = new Problem({ code: "too_large", detail: "a message is at most 64 KiB" })
-const brokenFrame = new Problem({ code: "bad_message", detail: "this is no WebSocket frame, or no UTF-8" })
 const badMessage = (detail: string) => new Problem({ code: "bad_message", detail })
+
+const breaches: { readonly [rule in Breach]: Problem } = {
+  "too large": new Problem({ code: "too_large", detail: "a message is at most 64 KiB" }),
+  "too slow": badMessage("a message has to be whole within 10 s"),
+  "no frame": badMessage("this is no WebSocket frame, or no UTF-8, or in more than 256 fragments")
+}
 
 const parse = (data: Buffer): { readonly [name: string]: unknown } | undefined => {
   try {
