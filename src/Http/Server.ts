@@ -5,13 +5,16 @@ import * as http2 from "node:http2"
 import type { Socket } from "node:net"
 
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { Effect, Layer } from "effect"
+import { Clock, Effect, Layer, Schedule } from "effect"
 import { HttpServer } from "effect/http"
 import { ServeError } from "effect/http/HttpServerError"
 
 import type { Tls } from "../Settings.ts"
+import { steady } from "../Steady.ts"
 import { allowDetaching, isStreaming, keepAlive, rememberHead } from "./Handover.ts"
+import { Limits } from "./Limits.ts"
 import { Problem, refuseConnection } from "./Problem.ts"
+import { isTooSlow, lookEvery } from "./Slowness.ts"
 
 /** Limits of a request; each stops an attack that holds connections or memory for nothing. */
 const limits = {
@@ -57,6 +60,7 @@ const createServer = (
             key: readFileSync(tls.keyFile),
             cert: readFileSync(tls.certFile),
             allowHTTP1: true,
+            handshakeTimeout: limits.headersTimeout,
             ...http1
           }),
     catch: (cause) => new ServeError({ cause })
@@ -79,18 +83,37 @@ export const layerServer = (options: {
     Layer.effect(
       HttpServer.HttpServer,
       Effect.gen(function* () {
-        const sockets = new Set<Socket>()
+        const { arrive, depart } = yield* Limits
+        /** And whose they are. */
+        const sockets = new Map<Socket, string>()
         // The listeners used here exist on every kind of server.
         const server = (yield* createServer(options.tls, options.socketPath)) as http.Server
         const forget = function (this: Socket) {
+          depart(sockets.get(this)!)
           sockets.delete(this)
         }
         server.on("connection", (socket: Socket) => {
           // It comes again when a stream has ended on it.
           if (sockets.has(socket)) return
-          sockets.add(socket)
+          const whose = arrive(socket.remoteAddress)
+          if (whose === undefined) return void socket.destroy()
+          sockets.set(socket, whose)
           socket.on("close", forget)
         })
+        server.on("session", (session: http2.Http2Session) =>
+          session.setTimeout(keepAlive, () => session.close())
+        )
+        // What is to be taken of an answer over TLS stands on this one, not on the connection below it.
+        const secure = new Set<Socket>()
+        server.on("secureConnection", (socket: Socket) => {
+          secure.add(socket)
+          socket.on("close", () => secure.delete(socket))
+        })
+        const { currentTimeMillisUnsafe } = steady(yield* Clock.Clock)
+        yield* Effect.sync(() => {
+          const now = currentTimeMillisUnsafe()
+          for (const socket of [...sockets.keys(), ...secure]) if (isTooSlow(socket, now)) socket.destroy()
+        }).pipe(Effect.repeat(Schedule.spaced(lookEvery)), Effect.forkScoped)
         if (options.detach && options.tls === undefined) allowDetaching(server)
         server.on("upgrade", (incoming, _socket, head) => rememberHead(incoming, head))
         server.on("clientError", refuse)
@@ -104,7 +127,7 @@ export const layerServer = (options: {
         // Released before the server itself, which waits for every connection.
         yield* Effect.addFinalizer(() =>
           Effect.sync(() => {
-            for (const socket of sockets) socket.destroy()
+            for (const socket of sockets.keys()) socket.destroy()
           })
         )
         return made
