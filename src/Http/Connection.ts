@@ -287,7 +287,7 @@ const badMessage = (detail: string) => new Problem({ code: "bad_message", detail
 
 const breaches: { readonly [rule in Breach]: Problem } = {
   "too large": new Problem({ code: "too_large", detail: "a message is at most 64 KiB" }),
-  "too slow": badMessage("a message has to be whole within 10 s"),
+  "too slow": badMessage("a message has to be whole within 8 s"),
   "no frame": badMessage("this is no WebSocket frame, or no UTF-8, or in more than 256 fragments")
 }
 

@@ -16,7 +16,7 @@ import type { Ground } from "./Road.ts"
 /** How long a client may take to answer a close, and to end the connection, ms. */
 const closeWithin = 2_000
 /** Slow messages: from its first byte to its last, ms. */
-const wholeWithin = 10_000
+const wholeWithin = 8_000
 /** Of one message. Each is kept by itself: 64 KiB byte by byte would take 20 MB. */
 const maxFragments = 256
 

@@ -147,8 +147,13 @@ const refusals: { readonly [code: string]: Problem } = {
 }
 const noHttp = new Problem({ code: "bad_request", detail: "this is no HTTP/1.1 request" })
 
-const refuse = (error: NodeJS.ErrnoException, socket: Socket): void => {
-  if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy()
+const refuse = (
+  error: NodeJS.ErrnoException,
+  socket: Socket & { readonly secureConnecting?: boolean }
+): void => {
+  // An answer would wait for the end of a TLS handshake that failed, and so for ever.
+  const isUnheard = !socket.writable || socket.secureConnecting === true
+  if (error.code === "ECONNRESET" || isUnheard) return void socket.destroy()
   // In the middle of a stream an answer would be read as a part of it.
   if (isStreaming(socket)) return void socket.destroy()
   refuseConnection(socket, refusals[error.code ?? ""] ?? noHttp)
