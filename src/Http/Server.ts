@@ -41,6 +41,8 @@ const upgradesAt =
     (url === path || url.startsWith(`${path}?`)) &&
     !isStreaming(socket)
 
+/** Of one connection of HTTP/2. */
+const maxConcurrentStreams = 100
 /** Node's own 511 makes ten thousand clients that come back at once wait 8.9 s instead of 1.6. */
 const backlog = 8192
 /** Connections that have not ended by then are cut, ms. */
@@ -61,6 +63,7 @@ const createServer = (
             cert: readFileSync(tls.certFile),
             allowHTTP1: true,
             handshakeTimeout: limits.headersTimeout,
+            settings: { maxConcurrentStreams },
             ...http1
           }),
     catch: (cause) => new ServeError({ cause })

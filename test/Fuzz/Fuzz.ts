@@ -56,7 +56,7 @@ export const fuzz = async ({
     const error = await failure(target, input)
     tried.set(target.name, number + 1)
     if (error === undefined) return undefined
-    const least = await shrunk(target, input)
+    const least = await shrunk(target, input, kindOf(error))
     return { target: target.name, seed, at: number, input, least, error }
   }
   const looks = async (): Promise<Found | undefined> => {
@@ -108,11 +108,14 @@ const thrown = async (run: () => void | Promise<void>): Promise<{ readonly cause
 const failure = async (target: Target, input: Input): Promise<unknown> =>
   (await thrown(() => target.check(input)))?.cause
 
-/** Less of it that fails as well: whole texts left out, then pieces of each, halves first. */
-const shrunk = async (target: Target, input: Input): Promise<Input> => {
+/** So that what is looked for is not left for another mistake. */
+const kindOf = (error: unknown): string => String(error).slice(0, 40)
+
+/** Less of it that fails in the same way: whole texts left out, then pieces of each, halves first. */
+const shrunk = async (target: Target, input: Input, kind: string): Promise<Input> => {
   const until = performance.now() + shrinkFor
   const fails = async (less: Input) =>
-    performance.now() < until && (await failure(target, less)) !== undefined
+    performance.now() < until && kindOf(await failure(target, less)) === kind
   let least = input
   for (let i = least.length - 1; i >= 0 && least.length > 1; i--) {
     const less = least.toSpliced(i, 1)

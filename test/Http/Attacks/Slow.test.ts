@@ -102,7 +102,7 @@ describe("a client that is slow is ended", () => {
         await until("a change for everybody else", () => readers.every(({ changes }) => changes === i), 1_000)
       }
       const took = await slow
-    for (const [what, ms] of took) assert.isBelow(ms, within, what)
+      for (const [what, ms] of took) assert.isBelow(ms, within, what)
     }
   )
 
