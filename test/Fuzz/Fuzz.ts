@@ -38,7 +38,7 @@ export interface Options {
 /** A target is tried for so long until it is the next one's turn, ms. */
 const turn = 250
 const lookEvery = 2_000
-const shrinkFor = 10_000
+const shrinkFor = 3_000
 
 export const fuzz = async ({
   at,

@@ -64,7 +64,11 @@ export class Ground {
     this.staff = staff
   }
 
-  static async open(start: (upstream: string) => Promise<Running>): Promise<Ground> {
+  /** `read`: what the fuzzer's own token covers. */
+  static async open(
+    start: (upstream: string) => Promise<Running>,
+    read: ReadonlyArray<string> = ["pools", "types", "chat", "order:*", "support:{sub}"]
+  ): Promise<Ground> {
     const upstream = await new Backend().start()
     upstream.handler = (request, response) => {
       response.setHeader("content-type", "application/json")
@@ -73,11 +77,7 @@ export class Ground {
       else response.end(request.url === "/pools" && typeof body === "string" ? body : "[]")
     }
     const running = await start(upstream.url)
-    const token = await tokenOf(
-      "7",
-      ["pools", "types", "chat", "order:*", "support:{sub}"],
-      ["chat", "support:{sub}"]
-    )
+    const token = await tokenOf("7", read, ["chat", "support:{sub}"])
     const ground = new Ground(running, upstream, token, await tokenOf("staff", ["*"], []))
     await until(
       "ready",
