@@ -34,6 +34,21 @@ const isClean = async (targets: ReadonlyArray<Target>, seed: number, forMs: numb
   for (const [name, count] of tried) assert.isAbove(count, 20, name)
 }
 
+const inputs = async () => {
+  const tried: Array<string> = []
+  const noting: Target = { ...queryTarget(), check: ([text = ""]) => void tried.push(text) }
+  await fuzz({ targets: [noting], seed: 7, forMs: 50 })
+  return tried.slice(0, 100)
+}
+
+const finds = async (target: Target): Promise<void> => {
+  const { found } = await fuzz({ targets: [target], seed: 1, forMs: 20_000 })
+  assert.isDefined(found)
+  // It is the same once more, by its number alone.
+  const again = await fuzz({ targets: [target], seed: 1, forMs: 0, at: found!.at })
+  assert.isDefined(again.found)
+}
+
 describe("no promise is broken by random", () => {
   let ground: Ground
   beforeAll(async () => {
@@ -51,12 +66,6 @@ describe("no promise is broken by random", () => {
   }
 
   it("and the same seed is the same input", async () => {
-    const inputs = async () => {
-      const tried: Array<string> = []
-      const noting: Target = { ...queryTarget(), check: ([text = ""]) => void tried.push(text) }
-      await fuzz({ targets: [noting], seed: 7, forMs: 50 })
-      return tried.slice(0, 100)
-    }
     assert.deepStrictEqual(await inputs(), await inputs())
   })
 })
@@ -72,14 +81,6 @@ const alter = (prototype: object, name: string, make: (original: Function) => Fu
 }
 
 describe("the fuzzer notices", () => {
-  const finds = async (target: Target): Promise<void> => {
-    const { found } = await fuzz({ targets: [target], seed: 1, forMs: 20_000 })
-    assert.isDefined(found)
-    // It is the same once more, by its number alone.
-    const again = await fuzz({ targets: [target], seed: 1, forMs: 0, at: found!.at })
-    assert.isDefined(again.found)
-  }
-
   it("a cursor that has two spellings", () =>
     finds(cursorTarget((text) => parseCursor(text.replace(/-0+(?=\d)/, "-")))))
 

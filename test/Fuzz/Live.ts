@@ -119,11 +119,21 @@ const exchange = (port: number, text: string): Promise<Buffer> =>
     socket.on("close", end)
     socket.on("data", (bytes) => {
       chunks.push(bytes)
-      const all = Buffer.concat(chunks)
-      const answer = isHttp(all) ? answerAt(all, 0)?.answer : undefined
-      if (answer?.whole === true || (answer !== undefined && answer.body.includes("\n\n"))) end()
+      const answer = firstIn(Buffer.concat(chunks))
+      if (answer === undefined) return
+      const { body, status, whole } = answer
+      if (whole || text.startsWith("HEAD ") || status === 101 || body.includes("\n\n")) end()
     })
   })
+
+/** The first that is not a mere "go on"; `undefined` where it has not come. */
+const firstIn = (bytes: Buffer): Answer | undefined => {
+  const text = bytes.toString("latin1", 0, 13)
+  if (!text.startsWith("HTTP/")) return undefined
+  if (!text.endsWith(" 100 ")) return answerAt(bytes, 0)?.answer
+  const end = bytes.indexOf("\r\n\r\n")
+  return end === -1 ? undefined : firstIn(bytes.subarray(end + 4))
+}
 
 const isHttp = (bytes: Buffer): boolean => bytes.toString("latin1", 0, 5) === "HTTP/"
 
@@ -156,7 +166,7 @@ export const httpTarget = (ground: Ground): Target => ({
     for (const [i, bytes] of (await Promise.all(answered)).entries()) {
       if (bytes.length === 0) continue
       assert.ok(isHttp(bytes), "an answer is HTTP")
-      const answer = answerAt(bytes, 0)?.answer
+      const answer = firstIn(bytes)
       // What comes behind the head is the next answer.
       const isHead = texts[i]!.startsWith("HEAD ")
       if (answer !== undefined) judge(isHead ? { ...answer, body: Buffer.alloc(0) } : answer)

@@ -60,6 +60,7 @@ const start = async (upstream: string): Promise<Running> => {
     // `obj.__proto__` throws: nothing of ours may go by it.
     NODE_OPTIONS: `--max-old-space-size=${heap} --disable-proto=throw`
   })
+  process.once("exit", () => daemon.kill())
   let death: string | undefined
   let isClosing = false
   daemon.child.once("exit", (code, signal) => {
@@ -79,6 +80,8 @@ const start = async (upstream: string): Promise<Running> => {
     }
   }
 }
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130))
 
 const isLive = only.some((name) => !pure.some((target) => target.name === name))
 const ground = isLive ? await Ground.open(start) : undefined

@@ -1,6 +1,6 @@
 /** Rows made to break whoever reads them: what is no row is refused in words, and what is one arrives as it was sent. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import * as Undici from "@effect/platform-node/Undici"
+import { EventSource } from "@effect/platform-node/Undici"
 import { Schema } from "effect"
 
 import { defineConfig, written } from "../../../src/Config.ts"
@@ -35,6 +35,7 @@ const rowAt = async (collection: string, key: string) => {
   return ((await answer.json()) as { readonly row: { readonly note: unknown } }).row
 }
 
+const body = (bytes: number) => `{"note":"${"x".repeat(bytes - 11)}"}`
 const deep = (levels: number) => "[".repeat(levels) + "]".repeat(levels)
 
 describe("a row is refused in words", () => {
@@ -71,7 +72,6 @@ describe("a row is refused in words", () => {
     })
 
   it("where its body is longer than 1 MiB by one byte, whether or not it says so; one of 1 MiB is read", async () => {
-    const body = (bytes: number) => `{"note":"${"x".repeat(bytes - 11)}"}`
     for (const [bytes, expected] of [
       [megabyte, 201],
       [megabyte + 1, 413]
@@ -133,26 +133,29 @@ interface Heard {
   readonly lastEventId: string
 }
 
-describe("nothing in a row ends an event, begins one, or is one", () => {
-  const strings = 100_000
-  const each = 1_000
+interface Source {
+  readonly addEventListener: (type: string, listener: (event: never) => void) => void
+  readonly close: () => void
+}
 
-  /** What an EventSource says until it has heard so many changes; `EventSource` is that of Node or of a page. */
-  const listen = `(EventSource, url, changes) => new Promise((done) => {
-    const heard = []
+/** What an EventSource says until it has heard so many changes; also sent to a page, as text. */
+const heardBy = (EventSource: new (url: string) => Source, url: string, changes: number) =>
+  new Promise<ReadonlyArray<Heard>>((done) => {
+    const heard: Array<Heard> = []
     const source = new EventSource(url)
     let left = changes
     for (const type of ["message", "snapshot", "change", "ping", "goodbye", "reset"])
-      source.addEventListener(type, ({ data, lastEventId }) => {
+      source.addEventListener(type, ({ data, lastEventId }: Heard) => {
         heard.push({ type, data, lastEventId })
-        if (type === "change" && --left === 0) { source.close(); done(heard) }
+        if (type !== "change" || --left > 0) return
+        source.close()
+        done(heard)
       })
-  })`
-  const inNode = (0, eval)(listen) as (
-    source: unknown,
-    url: string,
-    changes: number
-  ) => Promise<ReadonlyArray<Heard>>
+  })
+
+describe("nothing in a row ends an event, begins one, or is one", () => {
+  const strings = 100_000
+  const each = 1_000
 
   it(
     `${strings} nasty strings in keys and values, read by ${chromium === undefined ? "two parsers: there is no Chromium" : "three parsers"}`,
@@ -170,12 +173,12 @@ describe("nothing in a row ends an event, begins one, or is one", () => {
       const tab = browser && (await Tab.open(browser, `${daemon.url}/v1/collections`))
       const readers = daemon.hub.readers()
       const listening = [
-        inNode(Undici.EventSource, url, rows.length),
+        heardBy(EventSource as never, url, rows.length),
         ...(tab === undefined
           ? []
           : [
               tab.evaluate<ReadonlyArray<Heard>>(
-                `(${listen})(EventSource, ${JSON.stringify(url)}, ${rows.length})`
+                `(${String(heardBy)})(EventSource, ${JSON.stringify(url)}, ${rows.length})`
               )
             ])
       ]

@@ -126,11 +126,11 @@ describe("a client that is slow is ended", () => {
   })
 })
 
-describe("a client that does not take its answer", () => {
-  /** A connection with an answer on it of which so many bytes are taken and so many wait. */
-  const answering = (response: object, bytesWritten: number, writableLength: number) =>
-    ({ _httpMessage: response, bytesWritten, writableLength }) as never
+/** A connection with an answer on it of which so many bytes are taken and so many wait. */
+const answering = (response: object, bytesWritten: number, writableLength: number) =>
+  ({ _httpMessage: response, bytesWritten, writableLength }) as never
 
+describe("a client that does not take its answer", () => {
   it("is ended after a minute, and one that takes 8 kbit/s is not", () => {
     const [idle, slow, fast] = [{}, {}, {}]
     const gone: Array<string> = []
