@@ -6,15 +6,15 @@
 import type { ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 
-/** What is not taken at all, or slower than `leastRate`, is put up with for so long, ms. */
-const grace = 60_000
-/** On average, bytes a ms: 8 kbit/s. */
-const leastRate = 1
+/** In every stretch of so long, ms, */
+const stretch = 30_000
+/** so many bytes have to be taken: 8 kbit/s. What the kernel takes for a client counts once, at the beginning. */
+const least = 30_000
 /** Each is looked at so often, ms. */
 export const lookEvery = 5_000
 
 interface Taking {
-  /** When it was first seen to have something to take, ms of a clock that only goes forward. */
+  /** When the stretch began in which there has always been something to take, ms of a clock that only goes forward. */
   readonly since: number
   readonly from: number
 }
@@ -33,13 +33,11 @@ export const isTooSlow = (socket: Answering, now: number): boolean => {
   const waiting = socket.writableLength
   const taken = socket.bytesWritten - waiting
   const known = taking.get(response)
-  if (known === undefined) {
-    if (waiting > 0) taking.set(response, { since: now, from: taken })
-    return false
+  if (waiting === 0) taking.delete(response)
+  else if (known === undefined) taking.set(response, { since: now, from: taken })
+  else if (now - known.since >= stretch) {
+    if (taken - known.from < least) return true
+    taking.set(response, { since: now, from: taken })
   }
-  if (waiting === 0) {
-    taking.delete(response)
-    return false
-  }
-  return now - known.since > grace + (taken - known.from) / leastRate
+  return false
 }
