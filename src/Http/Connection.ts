@@ -110,7 +110,7 @@ export class Connection implements Subscriber, OutletEvents, PeerEvents {
 
   heard(data: Buffer, isBinary: boolean): void {
     if (this.ended) return
-    if (!this.messages.take()) return this.refuse(tooFast)
+    if (!this.messages.take()) return this.flooded()
     const message = isBinary ? undefined : parse(data)
     const ref = message?.["ref"]
     if (message === undefined || (ref !== undefined && typeof ref !== "string"))
@@ -189,7 +189,12 @@ export class Connection implements Subscriber, OutletEvents, PeerEvents {
   pinged(data: Buffer): void {
     if (this.ended) return
     if (this.messages.take()) this.answering().pong(data)
-    else this.refuse(tooFast)
+    else this.flooded()
+  }
+
+  private flooded(): void {
+    this.peer.ignore()
+    this.refuse(tooFast)
   }
 
   ponged(): void {

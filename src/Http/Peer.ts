@@ -87,6 +87,13 @@ export class Peer {
     if (this.isDeaf) socket.end()
   }
 
+  /** Not even read from any more: that is what somebody is after who sends as fast as they can. */
+  ignore(): void {
+    this.isDeaf = true
+    this.rest()
+    this.socket.pause()
+  }
+
   destroy(): void {
     this.socket.destroy()
   }
@@ -96,25 +103,26 @@ export class Peer {
     if (this.isDeaf) return
     const receiver = (this.receiver ??= this.receive())
     const isTaken = receiver.write(bytes)
-    if (!isTaken) this.socket.pause()
     // It may have broken a rule, or closed.
     if (this.receiver === undefined) return
+    if (!isTaken) this.socket.pause()
     if (isTaken && isAtRest(receiver)) this.rest()
     else this.whole ??= this.hub.arm(wholeWithin, tooSlow, this)
   }
 
   /** Heard of by the listeners of a receiver. */
   message(data: Buffer, isBinary: boolean): void {
+    if (this.isDeaf) return
     this.hurryNoMore()
     this.events.heard(data, isBinary)
   }
 
   slow(): void {
-    if (!this.isDeaf) this.breach("too slow")
+    this.breach("too slow")
   }
 
   ping(data: Buffer): void {
-    this.events.pinged(data)
+    if (!this.isDeaf) this.events.pinged(data)
   }
 
   pong(): void {
