@@ -198,6 +198,8 @@ export class Connection implements Subscriber, OutletEvents, PeerEvents {
   }
 
   ponged(): void {
+    // One that nobody asked for is a message like any other.
+    if (this.unanswered === 0 && !this.ended && !this.messages.take()) this.flooded()
     this.unanswered = 0
   }
 

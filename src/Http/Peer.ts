@@ -126,7 +126,7 @@ export class Peer {
   }
 
   pong(): void {
-    this.events.ponged()
+    if (!this.isDeaf) this.events.ponged()
   }
 
   conclude(code: number, reason: Buffer): void {
