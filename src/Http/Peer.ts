@@ -132,6 +132,7 @@ export class Peer {
   conclude(code: number, reason: Buffer): void {
     this.isDeaf = true
     this.rest()
+    this.socket.resume()
     this.events.gone()
     this.close(code === noCode ? undefined : code, reason)
   }
@@ -146,13 +147,14 @@ export class Peer {
     this.isDeaf = true
     this.rest()
     // It may have been in the way of the end of the stream.
-    this.resume()
+    this.socket.resume()
     this.events.broke(rule)
     if (this.isClosed) this.socket.end()
   }
 
   resume(): void {
-    this.socket.resume()
+    // One that is ignored stays as it is.
+    if (this.receiver !== undefined) this.socket.resume()
   }
 
   gone(): void {
