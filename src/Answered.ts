@@ -18,3 +18,5 @@ export interface Answered {
 export const answeredFor = 24 * 60 * 60 * 1_000
 /** More in a day, and the oldest is forgotten. */
 export const mostAnswered = 100_000
+/** Characters of rows in all; more, and the oldest is forgotten before its time. */
+export const mostAnsweredText = 64 * 1024 * 1024

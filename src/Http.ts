@@ -217,7 +217,8 @@ const serve = <R>(
 
 const main = Layer.unwrap(
   Effect.map(Settings, (settings) => {
-    const { detach, host, port } = settings
+    const { basePath, detach, host, port } = settings
+    const socketPath = `${basePath}/v1/socket`
     return serve(
       Effect.fnUntraced(function* (origins) {
         return hasAdminListener(settings)
@@ -226,7 +227,9 @@ const main = Layer.unwrap(
       }),
       settings
     ).pipe(
-      Layer.provide(layerServer({ host, port, tls: tlsOf(settings), detach, shared: settings.threads > 1 }))
+      Layer.provide(
+        layerServer({ host, port, tls: tlsOf(settings), socketPath, detach, shared: settings.threads > 1 })
+      )
     )
   })
 )
@@ -241,7 +244,16 @@ const admin = Layer.unwrap(
       }),
       { basePath: "", page: Option.none() }
     ).pipe(
-      Layer.provide(layerServer({ host: adminHost, port: adminPort, tls: undefined, detach, shared: false }))
+      Layer.provide(
+        layerServer({
+          host: adminHost,
+          port: adminPort,
+          tls: undefined,
+          socketPath: "/v1/socket",
+          detach,
+          shared: false
+        })
+      )
     )
   })
 )

@@ -1,5 +1,9 @@
+/** Longer ones are no slip of a pen, and comparing two of 8 KiB would hold up everybody for a second. */
+const longest = 80
+
 /** Did you mean: the known name nearest to what somebody wrote, if one is near enough to be worth saying. */
 export const nearest = (written: string, known: Iterable<string>): string | undefined => {
+  if (written.length > longest) return undefined
   let best: string | undefined
   let least = Math.max(2, Math.floor(written.length / 3)) + 1
   for (const name of known) {

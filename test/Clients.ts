@@ -343,25 +343,29 @@ export interface Answer {
 /** The answers on a connection, one after the other (RFC 9112). Throws where the bytes are none. */
 export const answersIn = (bytes: Buffer): ReadonlyArray<Answer> => {
   const answers: Array<Answer> = []
-  let at = 0
-  while (at < bytes.length) {
-    const end = bytes.indexOf("\r\n\r\n", at)
-    if (end === -1) return answers
-    const [first, ...lines] = bytes.toString("latin1", at, end).split("\r\n")
-    const status = /^(HTTP\/1\.[01]) (\d{3}) /.exec(first!)
-    if (status === null) throw new Error(`no answer begins with ${JSON.stringify(first!.slice(0, 80))}`)
-    const headers = Object.fromEntries(
-      lines.map((line) => [
-        line.slice(0, line.indexOf(":")).toLowerCase(),
-        line.slice(line.indexOf(":") + 1).trim()
-      ])
-    )
-    at = end + 4
-    const { body, next, whole } = bodyAt(bytes, at, Number(status[2]), headers)
-    answers.push({ status: Number(status[2]), version: status[1]!, headers, body, whole })
-    at = next
-  }
+  for (let next = answerAt(bytes, 0); next !== undefined; next = answerAt(bytes, next.next))
+    answers.push(next.answer)
   return answers
+}
+
+/** One answer, as far as it has come; `undefined` where not all of its head has. Throws where the bytes are none. */
+export const answerAt = (
+  bytes: Buffer,
+  start: number
+): { readonly answer: Answer; readonly next: number } | undefined => {
+  const end = bytes.indexOf("\r\n\r\n", start)
+  if (end === -1) return undefined
+  const [first, ...lines] = bytes.toString("latin1", start, end).split("\r\n")
+  const status = /^(HTTP\/1\.[01]) (\d{3}) /.exec(first!)
+  if (status === null) throw new Error(`no answer begins with ${JSON.stringify(first!.slice(0, 80))}`)
+  const headers = Object.fromEntries(
+    lines.map((line) => [
+      line.slice(0, line.indexOf(":")).toLowerCase(),
+      line.slice(line.indexOf(":") + 1).trim()
+    ])
+  )
+  const { body, next, whole } = bodyAt(bytes, end + 4, Number(status[2]), headers)
+  return { answer: { status: Number(status[2]), version: status[1]!, headers, body, whole }, next }
 }
 
 const bodyAt = (bytes: Buffer, start: number, status: number, headers: Headers) => {

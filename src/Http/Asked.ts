@@ -58,11 +58,21 @@ export const duration = (name: keyof typeof bounds, text: string): number => {
   )
 }
 
+/** Items of one list: whoever wants more of a collection reads it whole, and narrowing it would cost us more than that. */
+const mostItems = 1_000
+
+const bounded = (name: string, all: ReadonlyArray<string>): ReadonlyArray<string> => {
+  if (all.length <= mostItems) return all
+  throw invalid(`"${name.slice(0, 80)}" has more than ${mostItems} items; leave it out and read all`)
+}
+
 /** Lists split at commas after decoding; a list that is there with nothing in it is empty, and no item may be. */
 const items = (name: string, values: ReadonlyArray<string>): ReadonlyArray<string> => {
   const all = values.flatMap((value) => (value === "" ? [] : value.split(",")))
   if (all.includes(""))
-    throw invalid(`"${name}" has an empty item; for a key with commas or without characters use key=`)
+    throw invalid(
+      `"${name.slice(0, 80)}" has an empty item; for a key with commas or without characters use key=`
+    )
   return all
 }
 
@@ -71,13 +81,13 @@ const narrowing = (all: ReadonlyMap<string, ReadonlyArray<string>>, prefix: stri
   const keys =
     of("keys") === undefined && of("key") === undefined
       ? undefined
-      : [...items(`${prefix}keys`, of("keys") ?? []), ...(of("key") ?? [])]
+      : bounded(`${prefix}keys`, [...items(`${prefix}keys`, of("keys") ?? []), ...(of("key") ?? [])])
   const fields = of("fields")
   const where = of("where")
   return {
     ...(keys === undefined ? {} : { keys }),
     ...(fields === undefined ? {} : { fields: items(`${prefix}fields`, fields) }),
-    ...(where === undefined ? {} : { where })
+    ...(where === undefined ? {} : { where: bounded(`${prefix}where`, where) })
   }
 }
 
@@ -134,8 +144,8 @@ const members = ["type", "ref", "collections", "keys", "fields", "where", "since
 
 const strings = (name: string, value: unknown): ReadonlyArray<string> | undefined => {
   if (value === undefined) return undefined
-  if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value
-  throw invalid(`"${name}" is not an array of strings`)
+  if (Array.isArray(value) && value.every((item) => typeof item === "string")) return bounded(name, value)
+  throw invalid(`"${name.slice(0, 80)}" is not an array of strings`)
 }
 
 const narrowingInMessage = (

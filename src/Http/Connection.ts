@@ -18,7 +18,7 @@ import { type Asked, askedInMessage } from "./Asked.ts"
 import { closeCodes, goodbyeOf } from "./CloseCode.ts"
 import type { Bucket } from "./Limits/Bucket.ts"
 import { Outlet, type OutletEvents } from "./Outlet.ts"
-import type { Peer, PeerEvents } from "./Peer.ts"
+import type { Breach, Peer, PeerEvents } from "./Peer.ts"
 import { Problem, problemDetails } from "./Problem.ts"
 import { attempt, type Ground } from "./Road.ts"
 import { SocketWrites } from "./SocketWrites.ts"
@@ -110,7 +110,7 @@ export class Connection implements Subscriber, OutletEvents, PeerEvents {
 
   heard(data: Buffer, isBinary: boolean): void {
     if (this.ended) return
-    if (!this.messages.take()) return this.refuse(tooFast)
+    if (!this.messages.take()) return this.flooded()
     const message = isBinary ? undefined : parse(data)
     const ref = message?.["ref"]
     if (message === undefined || (ref !== undefined && typeof ref !== "string"))
@@ -189,15 +189,22 @@ export class Connection implements Subscriber, OutletEvents, PeerEvents {
   pinged(data: Buffer): void {
     if (this.ended) return
     if (this.messages.take()) this.answering().pong(data)
-    else this.refuse(tooFast)
+    else this.flooded()
+  }
+
+  private flooded(): void {
+    this.peer.ignore()
+    this.refuse(tooFast)
   }
 
   ponged(): void {
+    // One that nobody asked for is a message like any other.
+    if (this.unanswered === 0 && !this.ended && !this.messages.take()) this.flooded()
     this.unanswered = 0
   }
 
-  broke(isTooLarge: boolean): void {
-    this.refuse(isTooLarge ? tooLarge : brokenFrame)
+  broke(rule: Breach): void {
+    this.refuse(breaches[rule])
   }
 
   gone(): void {
@@ -283,9 +290,13 @@ const tooFast = new Problem({
   detail: "so many messages a second are more than may be",
   retryAfterMs: 5_000
 })
-const tooLarge = new Problem({ code: "too_large", detail: "a message is at most 64 KiB" })
-const brokenFrame = new Problem({ code: "bad_message", detail: "this is no WebSocket frame, or no UTF-8" })
 const badMessage = (detail: string) => new Problem({ code: "bad_message", detail })
+
+const breaches: { readonly [rule in Breach]: Problem } = {
+  "too large": new Problem({ code: "too_large", detail: "a message is at most 64 KiB" }),
+  "too slow": badMessage("a message has to be whole within 8 s"),
+  "no frame": badMessage("this is no WebSocket frame, or no UTF-8, or in more than 256 fragments")
+}
 
 const parse = (data: Buffer): { readonly [name: string]: unknown } | undefined => {
   try {

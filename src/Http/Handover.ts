@@ -281,8 +281,16 @@ const giveBack = (socket: NodeSocket, bytes: Buffer): void => {
 /** The bytes a client sent after its upgrade request, which Node gives to the listeners of the server alone. */
 const heads = new WeakMap<IncomingMessage, Buffer>()
 
+/**
+ * Node looks after a connection no more once its request asks for an upgrade: one that is refused, and whose client does
+ * not end it either, would be there for ever.
+ */
 export const rememberHead = (incoming: IncomingMessage, head: Buffer): void => {
   heads.set(incoming, head)
+  incoming.socket.on("finish", cut)
+}
+function cut(this: Socket): void {
+  this.destroy()
 }
 
 export interface SocketHandover {
@@ -298,6 +306,7 @@ export const handOverSocket = (request: HttpServerRequest.HttpServerRequest): So
   if (head === undefined) return undefined
   const response = NodeHttpServerRequest.toServerResponse(request) as ServerResponse
   const { socket } = incoming
+  socket.off("finish", cut)
   response.detachSocket(socket)
   release(response)
   // What is written in this tick goes out with the answer to the handshake.

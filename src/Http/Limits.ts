@@ -5,7 +5,7 @@ import type { HttpServerRequest } from "effect/http"
 import { type Limited, Settings } from "../Settings.ts"
 import { steady } from "../Steady.ts"
 import type { Caller } from "./Auth/Caller.ts"
-import { Addresses } from "./Limits/Addresses.ts"
+import { Addresses, proxy } from "./Limits/Addresses.ts"
 import { Bucket } from "./Limits/Bucket.ts"
 import { Counts } from "./Limits/Counts.ts"
 import { Rates } from "./Limits/Rates.ts"
@@ -25,6 +25,9 @@ export class Limits extends Context.Service<
     /** Counts one write of this caller from this address. */
     readonly write: (caller: Caller, address: string) => Effect.Effect<void, Problem>
     readonly addressOf: (request: Request) => string
+    /** Counts a connection, whatever comes on it, by its peer; gives as whose, `undefined` where it is one too many. */
+    readonly arrive: (peer: string | undefined) => string | undefined
+    readonly depart: (whose: string) => void
     /** For the messages of one connection. */
     readonly messages: () => Bucket
   }
@@ -51,6 +54,12 @@ export class Limits extends Context.Service<
   )
 }
 
+/**
+ * Connections of one address for each that may last: browsers keep six at once, and what comes and goes needs some.
+ * Whoever holds more holds them for nothing.
+ */
+const perLasting = 10
+
 const writesTooFast = "so many writes a second are more than may be"
 
 function make(limited: Limited) {
@@ -59,9 +68,12 @@ function make(limited: Limited) {
     const addresses = new Addresses(limited.trustedProxies)
     const perAddress = new Counts(limited.connectionsPerAddress)
     const perSubject = new Counts(limited.connectionsPerSubject)
+    const arrived = new Counts(limited.connectionsPerAddress * perLasting)
     const writes = new Rates(time, limited.writesPerSecond, limited.writeBurst)
     let all = 0
     let warned = false
+    let crowded = false
+    const run = Effect.runForkWith(yield* Effect.context<never>())
 
     const warn = Effect.suspend(() => {
       if (warned) return Effect.void
@@ -99,6 +111,21 @@ function make(limited: Limited) {
               writes.take(`address ${address}`, writesTooFast)
             ),
       addressOf: (request) => addresses.of(request).group,
+      arrive: (peer) => {
+        const group = addresses.ofPeer(peer)
+        if (group === proxy || arrived.take(group)) return group
+        if (!crowded)
+          run(
+            Effect.logWarning(
+              `more than ${limited.connectionsPerAddress * perLasting} connections come from one address, and no more of it are taken: if that is a proxy, set TRUSTED_PROXIES to its address`
+            )
+          )
+        crowded = true
+        return undefined
+      },
+      depart: (whose) => {
+        if (whose !== proxy) arrived.give(whose)
+      },
       messages: () => new Bucket(time, limited.messagesPerSecond)
     })
   })

@@ -15,13 +15,20 @@ import type { Ground } from "./Road.ts"
 
 /** How long a client may take to answer a close, and to end the connection, ms. */
 const closeWithin = 2_000
+/** Slow messages: from its first byte to its last, ms. */
+const wholeWithin = 8_000
+/** Of one message. Each is kept by itself: 64 KiB byte by byte would take 20 MB. */
+const maxFragments = 256
+
+/** Which rule a client broke: what it sent is too large, or too slow, or no UTF-8 or not WebSocket. */
+export type Breach = "too large" | "too slow" | "no frame"
 
 export interface PeerEvents {
   readonly heard: (data: Buffer, isBinary: boolean) => void
   readonly pinged: (data: Buffer) => void
   readonly ponged: () => void
-  /** The client broke a rule: what it sent is too large, or no UTF-8, or not WebSocket. Nothing of it is heard any more. */
-  readonly broke: (isTooLarge: boolean) => void
+  /** The client broke a rule. Nothing of it is heard any more. */
+  readonly broke: (rule: Breach) => void
   /** The client closes, or is gone; may be called more than once. */
   readonly gone: () => void
 }
@@ -39,6 +46,8 @@ export class Peer {
   private isDeaf = false
   private isClosed = false
   private cut: Deadline | undefined
+  /** By when the message that has begun has to be whole. */
+  private whole: Deadline | undefined
 
   constructor(_address: null, _protocols: undefined, options: object) {
     this.options = options
@@ -78,6 +87,13 @@ export class Peer {
     if (this.isDeaf) socket.end()
   }
 
+  /** Not even read from any more: that is what somebody is after who sends as fast as they can. */
+  ignore(): void {
+    this.isDeaf = true
+    this.rest()
+    this.socket.pause()
+  }
+
   destroy(): void {
     this.socket.destroy()
   }
@@ -86,55 +102,82 @@ export class Peer {
   read(bytes: Buffer): void {
     if (this.isDeaf) return
     const receiver = (this.receiver ??= this.receive())
-    if (!receiver.write(bytes)) this.socket.pause()
-    else if (isAtRest(receiver)) this.receiver = undefined
+    const isTaken = receiver.write(bytes)
+    // It may have broken a rule, or closed.
+    if (this.receiver === undefined) return
+    if (!isTaken) this.socket.pause()
+    if (isTaken && isAtRest(receiver)) this.rest()
+    else this.whole ??= this.hub.arm(wholeWithin, tooSlow, this)
   }
 
   /** Heard of by the listeners of a receiver. */
   message(data: Buffer, isBinary: boolean): void {
+    if (this.isDeaf) return
+    this.hurryNoMore()
     this.events.heard(data, isBinary)
   }
 
+  slow(): void {
+    this.breach("too slow")
+  }
+
   ping(data: Buffer): void {
-    this.events.pinged(data)
+    if (!this.isDeaf) this.events.pinged(data)
   }
 
   pong(): void {
-    this.events.ponged()
+    if (!this.isDeaf) this.events.ponged()
   }
 
   conclude(code: number, reason: Buffer): void {
     this.isDeaf = true
-    this.receiver = undefined
+    this.rest()
+    this.socket.resume()
     this.events.gone()
     this.close(code === noCode ? undefined : code, reason)
   }
 
   fail(error: Error & { readonly code?: string }): void {
-    this.isDeaf = true
-    this.receiver = undefined
-    // It may have been in the way of the end of the stream.
-    this.resume()
-    this.events.broke(
+    const isTooLarge =
       error instanceof InflationFailed ? error.closeCode === tooLarge : tooLargeCodes.has(error.code ?? "")
-    )
+    this.breach(isTooLarge ? "too large" : "no frame")
+  }
+
+  private breach(rule: Breach): void {
+    this.isDeaf = true
+    this.rest()
+    // It may have been in the way of the end of the stream.
+    this.socket.resume()
+    this.events.broke(rule)
     if (this.isClosed) this.socket.end()
   }
 
   resume(): void {
-    this.socket.resume()
+    // One that is ignored stays as it is.
+    if (this.receiver !== undefined) this.socket.resume()
   }
 
   gone(): void {
-    this.receiver = undefined
+    this.rest()
     this.hub.disarm(this.cut)
     this.events.gone()
+  }
+
+  /** Nothing of a message is there. */
+  private rest(): void {
+    this.receiver = undefined
+    this.hurryNoMore()
+  }
+
+  private hurryNoMore(): void {
+    this.hub.disarm(this.whole)
+    this.whole = undefined
   }
 
   private receive(): Receiver {
     const { inflater } = this
     const extensions = inflater === undefined ? {} : { [extensionName]: inflater() }
-    const receiver = new Receiver({ ...this.options, isServer: true, extensions })
+    const receiver = new Receiver({ ...this.options, maxFragments, isServer: true, extensions })
     receiver[peer] = this
     receiver.on("message", onMessage)
     receiver.on("ping", onPing)
@@ -214,3 +257,4 @@ function onDrain(this: Receiver): void {
 }
 
 const cut = (_now: number, socket: Duplex): void => void socket.destroy()
+const tooSlow = (_now: number, peer: Peer): void => peer.slow()

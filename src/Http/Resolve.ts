@@ -22,7 +22,9 @@ export const resolve = (catalog: Catalog["Service"], asked: Asked, caller: Calle
     named.set(name, lookUp(catalog, name, caller, "read"))
   for (const name of asked.own.keys()) {
     if (!named.has(name))
-      throw invalid(`"${name}" has its own form but is not queried${didYouMean(name, named.keys())}`)
+      throw invalid(
+        `"${name.slice(0, 80)}" has its own form but is not queried${didYouMean(name, named.keys())}`
+      )
   }
   knowFields(asked, [...named.values()])
   const parts: Array<readonly [string, Part]> = []

@@ -33,6 +33,8 @@ const maxLength = 8 * 1024
 const clockTolerance = 30
 /** RFC 7518, 3.2: a key is as long as its hash. */
 const minSecretBytes = 32
+/** RFC 7518, 3.3 */
+const minRsaBits = 2048
 /** An unknown key id asks for the keys anew, at most so often, ms: or anybody could make us ask. */
 const cooldown = 30_000
 /** Keys that are not renewed in time go on for so long, ms. */
@@ -69,6 +71,8 @@ const verifierOf = (keys: Keys): Verifier | BadKey => {
       try {
         const key = createPublicKey(keys.pem)
         const algorithm = algorithmOf(key)
+        if ((key.asymmetricKeyDetails?.modulusLength ?? minRsaBits) < minRsaBits)
+          return new BadKey({ detail: `JWT_PUBLIC_KEY: expected RSA of at least ${minRsaBits} bits` })
         return algorithm === undefined
           ? new BadKey({ detail: "JWT_PUBLIC_KEY: expected RSA, P-256 or Ed25519" })
           : { key, algorithms: [algorithm] }

@@ -13,6 +13,9 @@ export interface From {
   readonly isUnknownProxy: boolean
 }
 
+/** Stands for all trusted proxies, whose connections are not counted. */
+export const proxy = "proxy"
+
 export class Addresses {
   private readonly trusted = new BlockList()
 
@@ -41,6 +44,12 @@ export class Addresses {
       if (!this.trusts(address)) break
     }
     return { group: groupOf(address), isUnknownProxy: false }
+  }
+
+  /** The group of a connection of which nothing has been read yet. */
+  ofPeer(peer: string | undefined): string {
+    const address = plain(peer ?? "") ?? ""
+    return this.trusts(address) ? proxy : groupOf(address)
   }
 
   private trusts(address: string): boolean {

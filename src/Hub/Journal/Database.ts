@@ -9,7 +9,7 @@ import { dirname } from "node:path"
 import { DatabaseSync, type StatementSync } from "node:sqlite"
 import { crc32 } from "node:zlib"
 
-import { type Answered, answeredFor, mostAnswered } from "../../Answered.ts"
+import { type Answered, answeredFor, mostAnswered, mostAnsweredText } from "../../Answered.ts"
 import { checkpointOf, type Declaration, replay } from "../Checkpoint.ts"
 import type { Entry, Expiring, Kept, Past, PastAsked } from "../Journal.ts"
 import { History, historyTables, historyUpgrade } from "./History.ts"
@@ -216,8 +216,15 @@ export class Database {
   }
 
   private answered(): ReadonlyArray<Answered> {
-    const newest = this.db.prepare("SELECT text FROM answered ORDER BY at DESC LIMIT ?").all(mostAnswered)
-    return newest.map(({ text }) => JSON.parse(text as string) as Answered).toReversed()
+    const newest: Array<Answered> = []
+    let length = 0
+    const found = this.db.prepare("SELECT text FROM answered ORDER BY at DESC LIMIT ?").iterate(mostAnswered)
+    for (const { text } of found) {
+      length += (text as string).length
+      if (length > mostAnsweredText) break
+      newest.push(JSON.parse(text as string) as Answered)
+    }
+    return newest.toReversed()
   }
 
   /** Throws a `DatabaseMistake`. */

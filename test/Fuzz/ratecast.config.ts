@@ -1,0 +1,3 @@
+import { configOf } from "./Config.ts"
+
+export default configOf(process.env["FUZZ_UPSTREAM"]!)
