@@ -115,10 +115,10 @@ export const startShipped = (
   environment: NodeJS.ProcessEnv
 ): Server => commanded(nodeChild("ratecast", args, { PORT: String(port), ...environment }), port, true)
 
-export const startRatecast = async (rows: number, environment: NodeJS.ProcessEnv = {}): Promise<Server> =>
-  startNode("ratecast", [file("servers/Ratecast.ts"), String(rows)], {
-    PORT: String(await freePort()),
-    ...environment
+/** `spare`: rows behind those that anybody asks for. */
+export const startRatecast = async (rows: number, spare = 0): Promise<Server> =>
+  startNode("ratecast", [file("servers/Ratecast.ts"), String(rows), String(spare)], {
+    PORT: String(await freePort())
   })
 
 const peer = (
@@ -229,7 +229,8 @@ const ratecast = (road: Road, headers: ReadonlyArray<string>): Omit<Contestant, 
   version: "",
   missing: undefined,
   request: (port) =>
-    requestOf(port, `/v1/${road === "SSE" ? "stream" : "socket"}?collections=rates`, road, headers),
+    // As with the others, nothing is sent to whoever comes: the head of an answer, and from then on what happens.
+    requestOf(port, `/v1/${road === "SSE" ? "stream" : "socket"}?collections=rates&since=now`, road, headers),
   start: () => startRatecast(100)
 })
 

@@ -1,7 +1,7 @@
 /**
  * The daemon, with all its roads, fed by commits instead of an upstream.
  *
- * node bench/servers/Ratecast.ts ROWS, port in PORT. "go BYTES RATE": changes of a few rows, the first of them stamped;
+ * node bench/servers/Ratecast.ts ROWS SPARE, port in PORT. "go BYTES RATE": changes of a few rows, the first of them stamped;
  * "zipf KEYS RATE": changes of keys that people ask for; "nobody KEYS RATE": of keys that nobody asks for; "commits N":
  * so many at once; "stop".
  */
@@ -22,7 +22,7 @@ import { Zipf } from "../Zipf.ts"
 
 const rows = Number(process.argv[2] ?? 100)
 /** Rows behind those that anybody asks for. */
-const spare = 1_000
+const spare = Number(process.argv[3] ?? 0)
 /** A change without its rows: type, two cursors, time, names. */
 const envelope = 165
 
