@@ -23,9 +23,12 @@ test("what was compiled at the first start is there for the next, though the dae
     LOG_FORMAT: "json",
     NODE_COMPILE_CACHE: cache
   })
-  await until("up", () => run.out.includes("ratecast is up"), 20_000)
-  await until("kept", () => bytes() > 1_000_000)
-  run.kill()
+  try {
+    await until("up", () => run.out.includes("ratecast is up"), 20_000)
+    await until("kept", () => bytes() > 1_000_000)
+  } finally {
+    run.kill()
+  }
   expect(await run.exit).toBe("SIGKILL")
   expect(bytes()).toBeGreaterThan(1_000_000)
 })
