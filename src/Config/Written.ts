@@ -98,6 +98,11 @@ export interface WrittenOptions<A> extends Omit<CollectionOptions<A>, "tolerance
    * which each waits until the disk has it.
    */
   readonly durability?: "process" | "power"
+  /**
+   * Of a family: a member that nobody has read or written for this long leaves memory, not the journal, and is back when
+   * somebody reads or writes it. Default 30 minutes.
+   */
+  readonly pageOutAfter?: Duration.Input
   /** Whether a live row may be changed or deleted once it is written. Default `true`. */
   readonly edits?: boolean
   /**

@@ -30,6 +30,9 @@ export interface Held {
 /** How long a hook may take; writes to other rows and polls do not wait for it. */
 const hookWithin = "5 seconds"
 
+/** Collections of which the last key given is remembered. */
+const maxKeys = 1_000
+
 export class Writer {
   private readonly catalog: Catalog["Service"]
   private readonly ask: Upstream["Service"]["ask"]
@@ -81,9 +84,13 @@ export class Writer {
 
   private keysOf(held: Held, collection: string): Keys {
     let keys = this.keys.get(collection)
-    if (keys === undefined) {
-      keys = new Keys(held.at(), held.rows(collection).keys())
-      this.keys.set(collection, keys)
+    keys ??= new Keys(held.at(), held.rows(collection).keys())
+    this.keys.delete(collection)
+    this.keys.set(collection, keys)
+    // One that is forgotten is made anew as after a restart.
+    for (const oldest of this.keys.keys()) {
+      if (this.keys.size <= maxKeys) break
+      this.keys.delete(oldest)
     }
     return keys
   }
