@@ -146,6 +146,13 @@ export class RateEngine extends Context.Service<
         write: Write,
         repeat: Repeat | undefined
       ): Effect.fn.Return<Wrote, WriteRefused> {
+        return yield* writer.paced(write, time.currentTimeMillisUnsafe(), tried(write, repeat))
+      })
+
+      const tried = Effect.fnUntraced(function* (
+        write: Write,
+        repeat: Repeat | undefined
+      ): Effect.fn.Return<Wrote, WriteRefused> {
         const { board } = yield* Deferred.await(begun)
         yield* waiting.loaded(board, write.collection)
         for (let tries = 0; tries < maxTries; tries++) {

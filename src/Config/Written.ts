@@ -103,6 +103,11 @@ export interface WrittenOptions<A> extends Omit<CollectionOptions<A>, "tolerance
    * somebody reads or writes it. Default 30 minutes.
    */
   readonly pageOutAfter?: Duration.Input
+  /**
+   * How often somebody may write to it, a family counting as one: once in this time for each subject, or address where
+   * there is none; a backend as it likes. Default: as often as the limits of the daemon say.
+   */
+  readonly writeEvery?: Duration.Input
   /** Whether a live row may be changed or deleted once it is written. Default `true`. */
   readonly edits?: boolean
   /**

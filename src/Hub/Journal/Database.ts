@@ -21,7 +21,7 @@ import { DatabaseMistake, mistakeOf, openMistakeOf } from "./Mistake.ts"
 const applicationId = 0x52544353
 const layout = 5
 /** Those that can be made into this one: without ages in history, and without members by themselves. */
-const olderLayouts = [3, 4]
+const olderLayouts: ReadonlySet<number> = new Set([3, 4])
 /** A log of fewer characters than this is not worth a checkpoint. */
 const shortLog = 4 * 1024 * 1024
 
@@ -101,7 +101,7 @@ export class Database {
     // A run that was killed before its first transaction leaves an empty file.
     if (application_id === 0 && tables === 0) return
     if (application_id !== applicationId) throw new DatabaseMistake("foreign", "another application's file")
-    if (user_version !== layout && !olderLayouts.includes(user_version))
+    if (user_version !== layout && !olderLayouts.has(user_version))
       throw new DatabaseMistake("version", `layout ${user_version}, and this is ${layout}`)
   }
 
