@@ -234,6 +234,33 @@ describe("a member of a written family", () => {
     )
   )
 
+  it.effect("that was loaded from elsewhere is not loaded again when it is back", () => {
+    const loads: Array<string> = []
+    const load = ({ collection }: { readonly collection: string }) => {
+      loads.push(collection)
+      return [{ id: "a", text: "from the database" }]
+    }
+    return on(
+      layerMemory(new Disk()),
+      Effect.gen(function* () {
+        const hub = yield* Hub
+        const client = yield* connect(yield* queryOf(["support:1"]))
+        yield* advance("1 second")
+        assert.deepStrictEqual(texts(client.rows.get("support:1")), ["from the database"])
+        client.drop()
+        yield* advance("1 hour")
+        assert.strictEqual(yield* away, 1)
+        assert.strictEqual(hub.look("support:1").health.state, "live")
+        yield* put("1", "b", "more")
+        yield* connect(yield* queryOf(["support:1"]), { client, since: client.cursor })
+        yield* settle
+        assert.deepStrictEqual(texts(client.rows.get("support:1")), ["from the database", "more"])
+        assert.deepStrictEqual(loads, ["support:1"])
+      }),
+      familyOf({ load })
+    )
+  })
+
   it.effect("lets go of rows that have become too old while it was away", () =>
     on(
       layerMemory(new Disk()),
