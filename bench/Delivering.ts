@@ -19,6 +19,8 @@ const layer = Hub.layer.pipe(
       enter: () => {},
       leave: () => {},
       touch: () => {},
+      readAt: () => Infinity,
+      forgetReads: () => {},
       full: () => Effect.succeed(undefined),
       refresh: () => Effect.die("nobody asks")
     })

@@ -18,6 +18,7 @@ import { Counts } from "./Hub/Counts.ts"
 import type { Deadline } from "./Hub/Deadlines.ts"
 import { Delivery } from "./Hub/Delivery.ts"
 import { Follower } from "./Hub/Follower.ts"
+import { Followers } from "./Hub/Followers.ts"
 import type { Frame } from "./Hub/Frame.ts"
 import { expire, older as olderBy, past } from "./Hub/History.ts"
 import { Journal, type JournalFailed, type Page } from "./Hub/Journal.ts"
@@ -25,6 +26,8 @@ import { leader } from "./Hub/Leader.ts"
 import { Log } from "./Hub/Log.ts"
 import { type Opening, opener } from "./Hub/Opening.ts"
 import { HubMemory } from "./Hub/Memory.ts"
+import { pager } from "./Hub/Paging.ts"
+import { Presence } from "./Hub/Presence.ts"
 import type { Query } from "./Hub/Query.ts"
 import { snapshotFrame, Snapshots } from "./Hub/Snapshots.ts"
 import { Register } from "./Hub/Register.ts"
@@ -59,7 +62,6 @@ export interface Look {
   readonly health: Health
   /** ms since 1970, 0 for never */
   readonly asOf: number
-  readonly row: (key: string) => Row | undefined
 }
 
 /** State as readers see it, and who they are. */
@@ -72,6 +74,7 @@ export class Readers extends Context.Service<
     readonly revision: () => number
     readonly cursor: (query: Query) => string
     readonly look: (collection: string) => Look
+    readonly row: (collection: string, key: string) => Effect.Effect<Row | undefined>
     /**
      * Rows of a written collection, the newest first and live ones too, that were born before the one of this key.
      * `undefined`: there never was one of this key, or it is deleted and forgotten. `unavailable`: a backend has them, and
@@ -130,6 +133,8 @@ export class Hub extends Context.Service<
     readonly board: Board
     /** Fails when commits can no longer be kept: from then on none is made. */
     readonly failed: Effect.Effect<never, JournalFailed>
+    /** How many members of families are not in memory. */
+    readonly pagedOut: () => number
     /** For those that follow. */
     readonly log: Log["Service"]
   }
@@ -145,9 +150,10 @@ const lead = Effect.gen(function* () {
   const random = yield* Random.Random
   const journal = yield* Journal
   const catalog = yield* Catalog
+  const memory = yield* HubMemory
   const { answered, first, state } = yield* restart({
     catalog,
-    memory: yield* HubMemory,
+    memory,
     epoch:
       clock.currentTimeMillisUnsafe().toString(36) +
       Math.floor(random.nextDoubleUnsafe() * 36 ** 4).toString(36),
@@ -155,10 +161,25 @@ const lead = Effect.gen(function* () {
   })
   yield* Effect.forkScoped(expire(catalog))
   const older = olderBy(journal, yield* OlderRows)
-  const { publish, readers } = yield* serve(state, journal.outlives, older)
-  const { board, failed, log, start } = yield* leader({ state, answered, older, publish })
+  const followers = new Followers(state)
+  const demand = yield* Demand
+  const paging = yield* pager({ state, catalog, memory, journal, followers, demand })
+  const presence = new Presence(state, paging.bring)
+  const { publish, readers } = yield* serve({ state, presence, older, outlives: journal.outlives })
+  const { board, failed, log, start } = yield* leader({
+    state,
+    answered,
+    older,
+    publish,
+    followers,
+    presence,
+    use: paging.use
+  })
   if (first !== undefined) yield* start(first)
-  return Context.make(Hub, Hub.of({ ...readers, board, failed, log })).pipe(Context.add(Readers, readers))
+  yield* Effect.forkScoped(paging.run)
+  return Context.make(Hub, Hub.of({ ...readers, board, failed, log, pagedOut: () => state.away.size })).pipe(
+    Context.add(Readers, readers)
+  )
 })
 
 const follow = Effect.gen(function* () {
@@ -166,24 +187,28 @@ const follow = Effect.gen(function* () {
   const memory = yield* HubMemory
   const log = yield* Log
   const follower = yield* log.follow((kept) => new Follower(kept, catalog, memory))
-  const { publish, readers } = yield* serve(follower.state, log.outlives, log.past)
+  const { state } = follower
+  const presence = new Presence(state, log.bring)
+  const { publish, readers } = yield* serve({ state, presence, older: log.past, outlives: log.outlives })
   follower.publish = publish
   return readers
 })
 
 /** Serves readers from a State that `publish` moves on. */
-const serve = Effect.fnUntraced(function* (
-  state: State,
-  outlives: () => boolean,
-  older: Log["Service"]["past"]
-) {
+const serve = Effect.fnUntraced(function* (options: {
+  readonly state: State
+  readonly presence: Presence
+  readonly older: Log["Service"]["past"]
+  readonly outlives: () => boolean
+}) {
+  const { older, outlives, presence, state } = options
   const demand = yield* Demand
   const clock = yield* Clock.Clock
   const random = yield* Random.Random
   const context = yield* Effect.context<never>()
   const bell = yield* Effect.acquireRelease(PubSub.sliding<number>(1), PubSub.shutdown)
   const fork = yield* FiberSet.makeRuntime<never>()
-  const snapshots = new Snapshots(state, fork)
+  const snapshots = new Snapshots(state, presence, fork)
   const turns = new Turns(steady(clock), fork)
   const counts = new Counts(context)
   const wake = Latch.makeUnsafe(false)
@@ -253,17 +278,14 @@ const serve = Effect.fnUntraced(function* (
     epoch: state.epoch,
     revision: () => state.revision,
     cursor: (query) => state.cursor(query),
-    look: (name) => {
-      const rows = state.rows(name)
-      return {
-        rows: rows.size,
-        health: state.health(name),
-        asOf: state.asOf(name),
-        row: (key) => rows.get(key)
-      }
-    },
-    past: past(state, older),
-    members: (family) => [...state.tables.keys()].filter((name) => name.startsWith(`${family}:`)),
+    look: (name) => ({ rows: state.size(name), health: state.health(name), asOf: state.asOf(name) }),
+    row: (name, key) =>
+      presence.of(
+        [name],
+        Effect.sync(() => state.rows(name).get(key))
+      ),
+    past: (name, before, limit) => presence.of([name], past(state, older)(name, before, limit)),
+    members: (family) => [...state.names()].filter((name) => name.startsWith(`${family}:`)),
     snapshot: (query) =>
       Effect.map(Effect.tap(snapshots.current(query), turns.take), (snapshot) =>
         snapshotFrame(snapshot, "initial", (name) => state.asOf(name))
@@ -276,7 +298,7 @@ const serve = Effect.fnUntraced(function* (
     },
     reach,
     enter: (query, sink, pace) => register.enter(query, sink, pace),
-    open: opener({ state, snapshots, register, delivery, turns, random }),
+    open: opener({ state, presence, snapshots, register, delivery, turns, random }),
     leave: (reader) => register.leave(reader),
     at: () => state.at,
     stands: ({ cohort, place }) => (cohort?.place ?? place)?.cursor,

@@ -35,6 +35,13 @@ export interface Board extends Committed {
   /** Of the newest commit. */
   readonly revision: () => number
   readonly at: () => number
+  /** When the oldest row was born, ms since 1970; `undefined` for no rows. */
+  readonly oldestAt: (collection: string) => number | undefined
+  /** Runs it with these collections in memory: members of families may be elsewhere. */
+  readonly present: <A, E, R>(
+    collections: ReadonlyArray<string>,
+    use: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E, R>
   /** Whether a row of this key has left the live window. */
   readonly wasEvicted: (collection: string, key: string) => Effect.Effect<boolean>
 }
@@ -139,10 +146,17 @@ export class RateEngine extends Context.Service<
         write: Write,
         repeat: Repeat | undefined
       ): Effect.fn.Return<Wrote, WriteRefused> {
+        return yield* writer.paced(write, time.currentTimeMillisUnsafe(), tried(write, repeat))
+      })
+
+      const tried = Effect.fnUntraced(function* (
+        write: Write,
+        repeat: Repeat | undefined
+      ): Effect.fn.Return<Wrote, WriteRefused> {
         const { board } = yield* Deferred.await(begun)
         yield* waiting.loaded(board, write.collection)
         for (let tries = 0; tries < maxTries; tries++) {
-          const draft = yield* writer.draft(board, write)
+          const draft = yield* board.present([write.collection], writer.draft(board, write))
           const done = Deferred.makeUnsafe<Wrote | undefined>()
           yield* Queue.offer(events, { _tag: "Write", collection: write.collection, draft, repeat, done })
           const wrote = yield* Deferred.await(done)
@@ -266,10 +280,15 @@ export class RateEngine extends Context.Service<
         const watchAge = Effect.fnUntraced(function* (collection: string) {
           const age = declares(catalog, collection)?.collection.retain?.age
           if (age === undefined) return
-          for (const [, at] of board.births(collection)) {
-            const wait = Math.max(0, at + age - (yield* Clock.currentTimeMillis))
-            return yield* after(`age ${collection}`, wait, { _tag: "Aged", collection })
-          }
+          const oldest = board.oldestAt(collection)
+          if (oldest === undefined) return
+          const wait = Math.max(0, oldest + age - (yield* Clock.currentTimeMillis))
+          yield* after(`age ${collection}`, wait, { _tag: "Aged", collection })
+        })
+
+        const age = Effect.fnUntraced(function* (collection: string) {
+          yield* carryOut(consequences.ofAge(board, collection, yield* Clock.currentTimeMillis))
+          yield* watchAge(collection)
         })
 
         const handle = Effect.fnUntraced(function* (event: Event) {
@@ -282,14 +301,15 @@ export class RateEngine extends Context.Service<
               return
             }
             case "Write":
-              return yield* commitWrite(event.collection, event.draft, event.repeat).pipe(
-                // Whoever waits is told, whatever becomes of it.
-                Effect.onExit((exit) => Deferred.done(event.done, exit)),
-                Effect.asVoid
-              )
+              return yield* board
+                .present([event.collection], commitWrite(event.collection, event.draft, event.repeat))
+                .pipe(
+                  // Whoever waits is told, whatever becomes of it.
+                  Effect.onExit((exit) => Deferred.done(event.done, exit)),
+                  Effect.asVoid
+                )
             case "Aged":
-              yield* carryOut(consequences.ofAge(board, event.collection, yield* Clock.currentTimeMillis))
-              return yield* watchAge(event.collection)
+              return yield* board.present([event.collection], age(event.collection))
             case "Due":
               return yield* carryOut(
                 consequences.ofTime(board, event.collection, yield* Clock.currentTimeMillis)

@@ -47,6 +47,10 @@ export class Demand extends Context.Service<
     readonly leave: (collections: Iterable<string>) => void
     /** Somebody came by to read. */
     readonly touch: (collections: Iterable<string>) => void
+    /** When somebody last read this member of a written family, ms of the steady clock; `Infinity` while somebody does. */
+    readonly readAt: (member: string) => number
+    /** What was read last before a time, ms of the steady clock, is as if it never was. */
+    readonly forgetReads: (before: number) => void
     /** Polls what this collection is made of now; see `Poller.refresh`. */
     readonly refresh: (collection: string) => Effect.Effect<Refreshed>
   }
@@ -81,6 +85,8 @@ export class Upstream extends Context.Service<
       const fibers = yield* FiberMap.make<string>()
       const pollers = new Map<string, Poller>()
       const demands = new Demands()
+      /** Of members of written families, which are paged out when nobody reads them. */
+      const reads = new Demands()
       const extraction = yield* makeExtraction(catalog)
       const hooks = new Map<unknown, Asking>()
       const olders = new Map<string, Older>()
@@ -163,13 +169,18 @@ export class Upstream extends Context.Service<
         if (demands.of(name).readers > 0) start(name)
       })
 
+      const isWritten = (name: string) =>
+        familyOf(name) !== undefined && declares(catalog, name)?.made._tag === "Written"
+
       const polls = function* (collections: Iterable<string>): Generator<string> {
         for (const collection of collections) yield* sourcesOf(catalog, collection)
       }
 
       const enter = (collections: Iterable<string>, readers: number) => {
         const now = clock.currentTimeMillisUnsafe()
-        for (const name of new Set(polls(collections))) {
+        const names = [...collections]
+        for (const name of names) if (isWritten(name)) reads.add(name, readers, now)
+        for (const name of new Set(polls(names))) {
           if (isDone(name) && readers === 0) continue
           const before = demands.of(name)
           demands.add(name, readers, now)
@@ -180,7 +191,9 @@ export class Upstream extends Context.Service<
 
       const leave = (collections: Iterable<string>) => {
         const now = clock.currentTimeMillisUnsafe()
-        for (const name of new Set(polls(collections))) {
+        const names = [...collections]
+        for (const name of names) if (isWritten(name)) reads.add(name, -1, now)
+        for (const name of new Set(polls(names))) {
           demands.add(name, -1, now)
           if (isDone(name)) demands.forget(name)
         }
@@ -234,6 +247,8 @@ export class Upstream extends Context.Service<
           const { made } = declares(catalog, write.collection)!
           return hooks.get((made as Written).options.onWrite)!(write)
         },
+        readAt: (member) => (reads.of(member).readers > 0 ? Infinity : reads.of(member).touchedAt),
+        forgetReads: (before) => reads.expire(before),
         refresh
       })
       return Context.make(Upstream, made).pipe(

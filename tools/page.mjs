@@ -1,6 +1,6 @@
 /** The page of an example as one folder to serve: its own files, what it shares with the demo's page, and libraries. */
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { basename, dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -17,15 +17,21 @@ const shared = [
   "theme.js"
 ]
 
-/** Returns the folder. `libraries.json`, where there is one, says which file of node_modules stands under which name. */
+/**
+ * Returns the folder. `libraries.json`, where there is one, says which file of node_modules stands under which name;
+ * `borrowed.json` names files of other examples' pages that stand beside its own.
+ */
 export const assemblePage = (name, folder) => {
   const from = join(root, "examples", name)
   rmSync(folder, { recursive: true, force: true })
   cpSync(join(from, "page"), folder, { recursive: true })
   mkdirSync(join(folder, "shared"))
   for (const file of shared) cpSync(join(root, "examples/dex/page", file), join(folder, "shared", file))
-  const list = join(from, "libraries.json")
-  const libraries = existsSync(list) ? JSON.parse(readFileSync(list, "utf8")) : {}
+  const list = (name, none) =>
+    existsSync(join(from, name)) ? JSON.parse(readFileSync(join(from, name), "utf8")) : none
+  for (const file of list("borrowed.json", []))
+    cpSync(join(root, "examples", file), join(folder, basename(file)))
+  const libraries = list("libraries.json", {})
   for (const [file, library] of Object.entries(libraries))
     cpSync(join(root, "node_modules", library), join(folder, "libraries", file))
   return folder

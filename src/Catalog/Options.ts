@@ -133,6 +133,8 @@ const shapes = {
     ),
     maxBytes: Schema.optionalKey(Positive),
     durability: Schema.optionalKey(Schema.Literals(["process", "power"])),
+    writeEvery: Schema.optionalKey(DurationInput),
+    pageOutAfter: Schema.optionalKey(DurationInput),
     edits: Schema.optionalKey(Schema.Boolean),
     load: Schema.optionalKey(FunctionOrSource),
     loadFirst: Schema.optionalKey(Schema.Literals(["oldest", "newest"])),

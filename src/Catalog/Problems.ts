@@ -81,6 +81,12 @@ const collectionProblems = (
     problems.push(...hookProblems(`${at}.onWrite`, options.onWrite.options))
   if (_tag === "Written" && isSound("load") && typeof options.load === "object")
     problems.push(...sourceProblems(`${at}.load`, name, options.load.options))
+  if (_tag === "Written" && isSound("pageOutAfter")) {
+    if (!name.includes(":"))
+      problem(".pageOutAfter", `only members of a family are paged out, such as "${name}:{id}"`)
+    else if (Duration.toMillis(Duration.fromInputUnsafe(options.pageOutAfter!)) < 1_000)
+      problem(".pageOutAfter", "expected at least 1 second")
+  }
   if (!isSound("row")) return problems
 
   const fields = Object.keys(options.row.fields)

@@ -98,6 +98,16 @@ export interface WrittenOptions<A> extends Omit<CollectionOptions<A>, "tolerance
    * which each waits until the disk has it.
    */
   readonly durability?: "process" | "power"
+  /**
+   * Of a family: a member that nobody has read or written for this long leaves memory, not the journal, and is back when
+   * somebody reads or writes it. Default 30 minutes.
+   */
+  readonly pageOutAfter?: Duration.Input
+  /**
+   * How often somebody may write to it, a family counting as one: once in this time for each subject, or address where
+   * there is none; a backend as it likes. Default: as often as the limits of the daemon say.
+   */
+  readonly writeEvery?: Duration.Input
   /** Whether a live row may be changed or deleted once it is written. Default `true`. */
   readonly edits?: boolean
   /**

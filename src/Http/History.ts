@@ -14,12 +14,13 @@ const known = ["before", "limit"]
 
 export const history = (ground: Ground) =>
   Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
-    const { catalog, hub } = ground
+    const { catalog, hub, upstream } = ground
     const caller = yield* ground.auth.callerOf(request)
     const collection = (yield* HttpRouter.params)["collection"] ?? ""
     const { before, limit } = yield* attempt(() => pageOf(searchOf(request)))
     yield* attempt(() => writable(catalog, collection, caller, "read"))
     yield* arrival(ground, undefined, minRevisionOf(request))
+    upstream.touch([collection])
     yield* loaded(ground, collection)
     // One more tells whether there is another page.
     const rows = yield* hub.past(collection, before, limit + 1)

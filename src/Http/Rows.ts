@@ -27,7 +27,7 @@ export const rows = (ground: Ground) =>
     yield* arrival(ground, undefined, minRevisionOf(request))
     yield* admission(ground, [name])
     upstream.touch([name])
-    const row = hub.look(name).row(key)
+    const row = yield* hub.row(name, key)
     if (row === undefined) {
       return yield* new Problem({
         code: "unknown_row",

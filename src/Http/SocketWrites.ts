@@ -40,7 +40,9 @@ export class SocketWrites {
       yield* auth.stillGood(caller)
       yield* attempt(() => writable(catalog, write.collection, caller))
       yield* limits.write(caller, slot.address)
-      const { key, revision } = yield* writes.write(writeBy(write, caller)).pipe(Effect.mapError(problemOf))
+      const { key, revision } = yield* writes
+        .write(writeBy(write, caller, slot.address))
+        .pipe(Effect.mapError(problemOf))
       return { epoch: hub.epoch, revision, key }
     })
     this.fork(

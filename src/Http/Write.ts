@@ -28,13 +28,14 @@ export const write = (ground: Ground, op: Op) =>
     const collection = params["collection"] ?? ""
     const asked = op === "append" ? undefined : yield* attempt(() => rowKeyOf(request, params["key"]))
     yield* attempt(() => writable(catalog, collection, caller))
-    yield* ground.limits.write(caller, ground.limits.addressOf(request))
+    const address = ground.limits.addressOf(request)
+    yield* ground.limits.write(caller, address)
     const text = op === "delete" ? "" : yield* textBody(request)
     const body = op === "delete" ? undefined : yield* parseBody(text)
     const matching = yield* attempt(() => matchingOf(request))
     const made = yield* attempt(() => writeOf(op, collection, asked, body, matching))
     const repeat = yield* attempt(() => repeatOf(request, caller, op, collection, asked, text))
-    const wrote = yield* writes.write(writeBy(made, caller), repeat).pipe(Effect.mapError(problemOf))
+    const wrote = yield* writes.write(writeBy(made, caller, address), repeat).pipe(Effect.mapError(problemOf))
     // A patch of nothing would show the row to somebody who may only write.
     const row = op !== "patch" || may(caller, "read", collection) ? wrote.row : undefined
     return textResponse(

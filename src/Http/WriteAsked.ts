@@ -10,8 +10,13 @@ import { tagsOf } from "./Snapshot.ts"
 
 export type Op = Write["op"]
 
-/** The write, and who asks for it. */
-export const writeBy = (write: Write, { by, subject }: Caller): Write => ({ ...write, by, sub: subject })
+/** The write, and who asks for it; from where does not matter of a backend. */
+export const writeBy = (write: Write, { by, subject }: Caller, address: string): Write => ({
+  ...write,
+  by,
+  sub: subject,
+  ...(by === "api key" ? {} : { address })
+})
 
 /** Whether the caller may, and anybody can write to it at all. Throws a Problem. */
 export const writable = (
@@ -31,11 +36,15 @@ export const writable = (
     })
 }
 
-export const problemOf = ({ code, detail, retryAfterMs = 1_000 }: WriteRefused): Problem =>
+export const problemOf = ({
+  code,
+  detail,
+  retryAfterMs = code === "unavailable" ? 1_000 : undefined
+}: WriteRefused): Problem =>
   new Problem({
     code: code satisfies ProblemCode,
     detail,
-    ...(code === "unavailable" ? { retryAfterMs } : {})
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs })
   })
 
 /** The members of an answer, as they stand in a response or in an `ack`. */

@@ -50,9 +50,19 @@ const isEmpty = (change: Change): boolean =>
 /** The collections a query covers now: those it names, whether or not they exist yet, and the members of its patterns. */
 export const covered = function* (state: State, query: Query): Generator<readonly [Part, Table]> {
   for (const [name, part] of query.parts) {
-    yield [part, state.tables.get(name) ?? state.empty(part.collection)]
+    if (!state.away.has(name)) yield [part, state.tables.get(name) ?? state.empty(part.collection)]
   }
   yield* members(state, query)
+}
+
+/** Of those that it covers, the members that are paged out and were touched after a revision. */
+export const awayFrom = function* (state: State, query: Query, seen = -1): Generator<string> {
+  if (state.away.size === 0) return
+  const isMissed = (name: string) => (state.away.get(name)?.rev ?? -1) > seen
+  for (const name of query.parts.keys()) if (isMissed(name)) yield name
+  for (const pattern of query.patterns.keys())
+    for (const name of state.away.keys())
+      if (isMissed(name) && !query.parts.has(name) && matchesPattern(pattern, name)) yield name
 }
 
 const members = function* (state: State, query: Query): Generator<readonly [Part, Table]> {
@@ -75,6 +85,8 @@ export const changesSince = (
 ): Changes | "forgotten" => {
   // A member that is forgotten has no name here any more by which its rows could be taken back.
   if (query.patterns.size > 0 && place.seen < state.floor) return "forgotten"
+  // Paged out before the reader was told: a snapshot waits until it is here again.
+  for (const _ of awayFrom(state, query, place.seen)) return "forgotten"
   const changes = new Map<string, Change>()
   const add = (part: Part, table: Table): void => {
     if (table.rev <= place.seen && table.floor <= place.seen) return
@@ -82,7 +94,8 @@ export const changesSince = (
     const change = changeOf(part, table, place, touched?.(name) ?? part.keys)
     if (!isEmpty(change)) changes.set(name, change)
   }
-  for (const [name, part] of query.parts) add(part, state.tables.get(name) ?? state.empty(part.collection))
+  for (const [name, part] of query.parts)
+    if (!state.away.has(name)) add(part, state.tables.get(name) ?? state.empty(part.collection))
   if (query.patterns.size > 0) for (const [part, table] of members(state, query)) add(part, table)
   return changes
 }

@@ -5,14 +5,27 @@
  * What is kept of a row is more than its values: the revision of every field, of its birth, and of the death before it;
  * without them a client that comes back would be told too little.
  */
-import { type Collection, familyOf, type Health, type Row } from "../Collection.ts"
+import { type Collection, familyOf } from "../Collection.ts"
+import type { Away } from "./Away.ts"
 import { commitOf } from "./CommitText.ts"
 import type { Kept as KeptHub } from "./Journal.ts"
 import { type Memory, State } from "./State.ts"
-import { type Kept, Table } from "./Table.ts"
+import type { Table } from "./Table.ts"
+import {
+  collectionOf,
+  type Described,
+  restoreRows,
+  type RowsPiece,
+  type TablePiece,
+  tableOf,
+  tableOfHead,
+  tablePieces
+} from "./TableText.ts"
+
+export { describedOf, tableOf, tableText } from "./TableText.ts"
 
 const format = 3
-const rowsInPiece = 500
+const awayInPiece = 1_000
 const tipsInPiece = 8_192
 
 interface Head {
@@ -29,29 +42,12 @@ interface TipsPiece {
   readonly tips: string
 }
 
-/** A collection as JSON. */
-export type Described = Omit<Collection, "fixed"> & { readonly fixed: ReadonlyArray<string> }
-
 /** A collection or a family as a config declares it. */
 export interface Declaration extends Described {
   readonly family?: boolean
   /** Of the schema of its rows. */
   readonly shape?: string
 }
-
-export const describedOf = (collection: Collection): Described => ({
-  ...collection,
-  fixed: [...collection.fixed]
-})
-export const collectionOf = ({ fields, fixed, key, kind, loads, name, retain }: Declaration): Collection => ({
-  name,
-  kind,
-  key,
-  fields,
-  fixed: new Set(fixed),
-  ...(retain === undefined ? {} : { retain }),
-  ...(loads === undefined ? {} : { loads })
-})
 
 /** What a collection is, by its name, or by that of its family for a member. */
 export const describer = (collections: ReadonlyArray<Declaration>): ((name: string) => Collection) => {
@@ -64,32 +60,9 @@ export const describer = (collections: ReadonlyArray<Declaration>): ((name: stri
   }
 }
 
-interface TablePiece {
-  readonly collection: Described
-  readonly floor: number
-  readonly rev: number
-  readonly asOf: number
-  readonly health: Health
-  readonly healthRev: number
-  readonly hasPast: boolean
-}
-
-/** In order of birth, and of death for those that have died. Revisions of the fields in the order of `fields`. */
-type RowLine = readonly [
-  key: string,
-  row: Row,
-  rev: number,
-  born: number,
-  before: number,
-  gone: number,
-  evicted: 0 | 1,
-  /** One number where all fields have the same. */
-  fieldRevs: number | ReadonlyArray<number>,
-  bornAt: number
-]
-
-interface RowsPiece {
-  readonly rows: ReadonlyArray<RowLine>
+/** Members that are paged out; their tables are kept beside the checkpoint. */
+interface AwayPiece {
+  readonly away: ReadonlyArray<readonly [name: string, rev: number, rows: number, oldestAt?: number]>
 }
 
 export function* checkpointOf(state: State): Generator<string> {
@@ -99,39 +72,20 @@ export function* checkpointOf(state: State): Generator<string> {
     const last = Math.min(revision, first + tipsInPiece - 1)
     yield JSON.stringify({ first, tips: state.tipsText(first, last) } satisfies TipsPiece)
   }
-  for (const table of state.tables.values()) {
-    const { asOf, collection, floor, hasPast, health, healthRev, rev } = table
-    yield JSON.stringify({
-      collection: describedOf(collection),
-      floor,
-      rev,
-      asOf,
-      health,
-      healthRev,
-      hasPast
-    } satisfies TablePiece)
-    let rows: Array<RowLine> = []
-    for (const entry of table.kept()) {
-      rows.push(lineOf(entry))
-      if (rows.length < rowsInPiece) continue
-      yield JSON.stringify({ rows } satisfies RowsPiece)
-      rows = []
-    }
-    if (rows.length > 0) yield JSON.stringify({ rows } satisfies RowsPiece)
-  }
+  for (const table of state.tables.values()) yield* tablePieces(table)
+  yield* awayPieces(state.away)
 }
 
-const lineOf = ({ before, born, bornAt, evicted, fieldRevs, gone, key, rev, row }: Kept): RowLine => [
-  key,
-  row,
-  rev,
-  born,
-  before,
-  gone,
-  evicted ? 1 : 0,
-  fieldRevs.every((each) => each === fieldRevs[0]) ? (fieldRevs[0] ?? rev) : fieldRevs,
-  bornAt
-]
+function* awayPieces(all: ReadonlyMap<string, Away>): Generator<string> {
+  let away: Array<AwayPiece["away"][number]> = []
+  for (const [name, { oldestAt, rev, rows }] of all) {
+    away.push(oldestAt === undefined ? [name, rev, rows] : [name, rev, rows, oldestAt])
+    if (away.length < awayInPiece) continue
+    yield JSON.stringify({ away } satisfies AwayPiece)
+    away = []
+  }
+  if (away.length > 0) yield JSON.stringify({ away } satisfies AwayPiece)
+}
 
 /** Reads a checkpoint piece by piece. Throws on what is none. */
 export class Restoring {
@@ -147,7 +101,7 @@ export class Restoring {
   }
 
   add(piece: string): void {
-    const parsed = JSON.parse(piece) as Head | TipsPiece | TablePiece | RowsPiece
+    const parsed = JSON.parse(piece) as Head | TipsPiece | TablePiece | RowsPiece | AwayPiece
     if ("format" in parsed) {
       if (parsed.format !== format) throw new RangeError(`a checkpoint of format ${String(parsed.format)}`)
       const { at, epoch, floor, revision } = parsed
@@ -157,18 +111,13 @@ export class Restoring {
     }
     const state = this.begun()
     if ("tips" in parsed) state.restoreTips(parsed.first, parsed.tips)
-    else if ("collection" in parsed) {
+    else if ("away" in parsed) {
+      for (const [name, rev, rows, oldestAt] of parsed.away) state.away.set(name, { rev, rows, oldestAt })
+    } else if ("collection" in parsed) {
       this.table?.restored()
-      const { asOf, collection, floor, hasPast, health, healthRev, rev } = parsed
-      this.table = new Table(collectionOf(collection), floor, this.memory.tombstones)
-      Object.assign(this.table, { asOf, hasPast, health, healthRev, rev })
-      state.tables.set(collection.name, this.table)
-    } else {
-      for (const [key, row, rev, born, before, gone, evicted, revs, bornAt] of parsed.rows) {
-        const fieldRevs = typeof revs === "number" ? this.table!.collection.fields.map(() => revs) : revs
-        this.table!.restore({ key, row, rev, born, bornAt, before, gone, evicted: evicted === 1, fieldRevs })
-      }
-    }
+      this.table = tableOfHead(parsed, this.memory)
+      state.tables.set(parsed.collection.name, this.table)
+    } else restoreRows(this.table!, parsed)
   }
 
   /** The state, when every piece has been added. */
@@ -208,11 +157,47 @@ export function* replay(kept: KeptHub, memory: Memory): Generator<void, State> {
     kept.pieces.length === 0 ? new State({ epoch: kept.epoch, describe, memory }) : restoring.done()
   for (const { revision, text } of kept.entries) {
     if (revision !== state.revision + 1) throw new RangeError(`revision ${revision} after ${state.revision}`)
-    state.apply(
-      commitOf(text, (name, key) => state.rows(name).get(key)),
-      text
-    )
+    const here = (name: string): string => {
+      if (state.away.has(name)) state.pageIn(name, () => tableOf(memberIn(kept, name), memory))
+      return name
+    }
+    const commit = commitOf(text, (name, key) => state.rows(here(name)).get(key))
+    for (const name of commit.deltas.keys()) here(name)
+    state.apply(commit, text)
     yield
   }
   return state
+}
+
+const memberIn = ({ members }: KeptHub, name: string): string => {
+  const text = members?.get(name)
+  if (text === undefined) throw new RangeError(`a commit to ${name}, of which nothing is kept`)
+  return text
+}
+
+/** Names of the members that are paged out, in a piece of a checkpoint. */
+export const awayIn = (piece: string): ReadonlyArray<string> =>
+  piece.startsWith('{"away":') ? (JSON.parse(piece) as AwayPiece).away.map(([name]) => name) : []
+
+/** Names of the members of families in a commit. */
+export const membersIn = (text: string): ReadonlyArray<string> =>
+  Object.keys((JSON.parse(text) as { readonly collections: object }).collections).filter(
+    (name) => familyOf(name) !== undefined
+  )
+
+/**
+ * Before a checkpoint is made of a replay: members that are kept by themselves just as they are here need not stand in
+ * it. Those that it returns are kept by themselves as they were once, and need not be any more.
+ */
+export const settleMembers = (
+  state: State,
+  members: Iterable<readonly [name: string, rev: number]>
+): ReadonlyArray<readonly [name: string, rev: number]> => {
+  const over: Array<readonly [name: string, rev: number]> = []
+  for (const [name, rev] of members) {
+    const table = state.tables.get(name)
+    if (table?.rev === rev) state.pageOut(name)
+    else if (rev <= state.revision && !state.away.has(name)) over.push([name, rev])
+  }
+  return over
 }

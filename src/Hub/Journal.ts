@@ -84,6 +84,15 @@ export interface Expiring {
   readonly now: number
 }
 
+/** A member of a family that is paged out. */
+export interface Member {
+  readonly name: string
+  /** Of its table. */
+  readonly rev: number
+  /** `Checkpoint.tableText` of its table. */
+  readonly text: string
+}
+
 /** What a run begins with: `Checkpoint.ts` says what the pieces are. */
 export interface Kept {
   readonly epoch: string
@@ -93,6 +102,8 @@ export interface Kept {
   readonly pieces: ReadonlyArray<string>
   /** The commits after the checkpoint, in order. */
   readonly entries: ReadonlyArray<Entry>
+  /** By name, at least those of them that are committed to after the checkpoint. */
+  readonly members?: ReadonlyMap<string, string>
   /** Of the last day, the oldest first. */
   readonly answered?: ReadonlyArray<Answered>
 }
@@ -123,6 +134,13 @@ export class Journal extends Context.Service<
     readonly past: (asked: PastAsked) => Effect.Effect<ReadonlyArray<Past> | undefined, JournalFailed>
     /** Lets go of some history that is kept no longer. `true`: there is more. */
     readonly expire: (expiring: Expiring) => Effect.Effect<boolean, JournalFailed>
+    /**
+     * Keeps a member by itself, in place of what was kept of it before. A checkpoint of that revision need not hold it
+     * then; whatever is lost in a power cut, this is lost before the commits that it shows.
+     */
+    readonly keepMember: (member: Member) => Effect.Effect<void, JournalFailed>
+    /** What was kept of a member last; `undefined` for nothing. */
+    readonly member: (name: string) => Effect.Effect<string | undefined, JournalFailed>
     /** Puts this checkpoint in place of everything that is kept. */
     readonly replace: (kept: Pick<Kept, "collections" | "pieces">) => Effect.Effect<void, JournalFailed>
     /** Fails when it can be used no longer, though nothing is asked of it. */
@@ -141,6 +159,8 @@ export class Journal extends Context.Service<
     append: () => Effect.void,
     past: ({ before }) => Effect.succeed(before === undefined ? [] : undefined),
     expire: () => Effect.succeed(false),
+    keepMember: () => Effect.void,
+    member: () => Effect.succeed(undefined),
     replace: () => Effect.void,
     lost: Effect.never,
     outlives: () => false,

@@ -5,11 +5,12 @@ import type { Answered } from "../Answered.ts"
 import { Catalog } from "../Catalog.ts"
 import type { Commit } from "../Collection.ts"
 import type { Beside, Board } from "../RateEngine.ts"
-import { checkpointOf } from "./Checkpoint.ts"
 import { commitPieces } from "./CommitText.ts"
+import type { Followers } from "./Followers.ts"
 import { keeping, loadedPast } from "./History.ts"
 import { Journal, type JournalFailed } from "./Journal.ts"
 import type { Log, News } from "./Log.ts"
+import type { Presence } from "./Presence.ts"
 import { declarationsOf } from "./Restart.ts"
 import type { State } from "./State.ts"
 
@@ -31,22 +32,17 @@ export const leader = Effect.fnUntraced(function* (options: {
   /** Rows that are history, by the journal. */
   readonly older: Log["Service"]["past"]
   readonly publish: (made: Commit, bytes: string | number) => void
+  readonly followers: Followers
+  readonly presence: Presence
+  /** These were written to. */
+  readonly use: (collections: Iterable<string>) => void
 }) {
-  const { answered, older, publish, state } = options
+  const { answered, followers, older, presence, publish, state, use } = options
   const catalog = yield* Catalog
   const journal = yield* Journal
   const clock = yield* Clock.Clock
   const context = yield* Effect.context<never>()
   const failed = Deferred.makeUnsafe<never, JournalFailed>()
-  const followers = new Set<(news: News) => void>()
-  /** The checkpoint, for followers that come before anything else happens. */
-  let pieces: ReadonlyArray<string> | undefined
-
-  const tell = (news: News) => {
-    pieces = undefined
-    for (const hear of followers) hear(news)
-  }
-
   /** Nobody sees anything of a commit while it is written, so readers may be served between two pieces of a large one. */
   const written = Effect.fnUntraced(function* (made: Commit) {
     const { add, tip } = state.nextTip()
@@ -63,7 +59,9 @@ export const leader = Effect.fnUntraced(function* (options: {
     return { text: pieces.join(""), tip: tip() }
   })
 
-  const keep = (made: Commit, { answered, past }: Beside = {}) =>
+  const keep = (made: Commit, beside?: Beside) => presence.of([...made.deltas.keys()], kept(made, beside))
+
+  const kept = (made: Commit, { answered, past }: Beside = {}) =>
     Effect.flatMap(Effect.all([written(made), loadedPast(made.at, past)]), ([{ text, tip }, loaded]) => {
       const began = clock.monotonicTimeNanosUnsafe()
       const entry = {
@@ -75,9 +73,10 @@ export const leader = Effect.fnUntraced(function* (options: {
       return Effect.map(journal.append(entry), () => {
         journalSeconds.updateUnsafe(Number(clock.monotonicTimeNanosUnsafe() - began) / 1e9, context)
         publish(made, tip)
+        use(made.deltas.keys())
         commits.updateUnsafe(1, context)
         newestRevision.updateUnsafe(state.revision, context)
-        tell({ _tag: "Commit", revision: state.revision, text })
+        followers.tell({ _tag: "Commit", revision: state.revision, text })
       })
     })
 
@@ -89,7 +88,7 @@ export const leader = Effect.fnUntraced(function* (options: {
     )
 
   const board: Board = {
-    names: () => state.tables.keys(),
+    names: () => state.names(),
     rows: (name) => state.rows(name),
     health: (name) => state.health(name),
     asOf: (name) => state.asOf(name),
@@ -98,13 +97,15 @@ export const leader = Effect.fnUntraced(function* (options: {
     revision: () => state.revision,
     at: () => state.at,
     births: (name) => state.births(name),
+    oldestAt: (name) => state.oldestAt(name),
+    present: (names, effect) => presence.of(names, effect),
     wasEvicted: (name, key) =>
       state.wasEvicted(name, key)
         ? Effect.succeed(true)
         : Effect.map(older({ collection: name, before: key, limit: 0 }), (found) => found !== undefined),
     touch: (asOf) => {
       state.touch(asOf)
-      tell({ _tag: "Touch", asOf })
+      followers.tell({ _tag: "Touch", asOf })
     }
   }
 
@@ -112,8 +113,7 @@ export const leader = Effect.fnUntraced(function* (options: {
     follow: (begin) =>
       Effect.acquireRelease(
         Effect.sync(() => {
-          // In one go, or a commit might come between two pieces.
-          pieces ??= [...checkpointOf(state)]
+          const pieces = followers.checkpoint()
           const collections = declarationsOf(catalog)
           const follower = begin({ epoch: state.epoch, collections, pieces, entries: [] })
           const hear = (news: News) => follower.hear(news)
@@ -122,6 +122,7 @@ export const leader = Effect.fnUntraced(function* (options: {
         }),
         ({ hear }) => Effect.sync(() => followers.delete(hear))
       ).pipe(Effect.map(({ follower }) => follower)),
+    bring: (name) => presence.of([name], Effect.void),
     past: older,
     outlives: journal.outlives
   }

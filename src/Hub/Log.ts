@@ -10,6 +10,9 @@ export type News =
   | ({ readonly _tag: "Commit" } & Entry)
   /** The upstream answered well and nothing changed. */
   | { readonly _tag: "Touch"; readonly asOf: ReadonlyMap<string, number> }
+  | { readonly _tag: "PagedOut"; readonly name: string }
+  /** `text`: as the journal kept it. */
+  | { readonly _tag: "PagedIn"; readonly name: string; readonly text: string }
 
 export class Log extends Context.Service<
   Log,
@@ -21,6 +24,8 @@ export class Log extends Context.Service<
     readonly follow: <A extends { readonly hear: (news: News) => void }>(
       begin: (kept: Kept) => A
     ) => Effect.Effect<A, never, Scope.Scope>
+    /** Has a member paged in: heard of before this returns. */
+    readonly bring: (name: string) => Effect.Effect<void>
     /** Rows that are history, as `Journal.past`, and then those that a backend has. */
     readonly past: (asked: PastAsked) => Effect.Effect<Page>
     /** Whether commits outlive the process that makes them. */

@@ -4,6 +4,7 @@ import { Duration, Effect, type Random } from "effect"
 import type { Place, Reader } from "./Audience.ts"
 import type { Delivery } from "./Delivery.ts"
 import type { Frame } from "./Frame.ts"
+import type { Presence } from "./Presence.ts"
 import type { Register } from "./Register.ts"
 import type { Snapshot, Snapshots } from "./Snapshots.ts"
 import type { Reason, State } from "./State.ts"
@@ -24,13 +25,14 @@ const rotate = (_now: number, { sink }: Reader): void => sink.end("rotation")
 
 export const opener = (options: {
   readonly state: State
+  readonly presence: Presence
   readonly snapshots: Snapshots
   readonly register: Register
   readonly delivery: Delivery
   readonly turns: Turns
   readonly random: typeof Random.Random.Service
 }) => {
-  const { delivery, random, register, snapshots, state, turns } = options
+  const { delivery, presence, random, register, snapshots, state, turns } = options
 
   const here = ({ audience }: Reader, notBefore: number): Place => ({
     sent: state.revision,
@@ -117,7 +119,11 @@ export const opener = (options: {
           const lifetime = rotateAfter * (1 - rotationSpread + 2 * rotationSpread * random.nextDoubleUnsafe())
           reader.rotation = register.deadlines.set(register.now + lifetime, rotate, reader)
         }
-        return since === undefined ? first(reader, notBefore) : rest(reader, since, notBefore)
+        if (since === undefined) return first(reader, notBefore)
+        const { query } = reader.audience
+        const resume = since === "now" ? undefined : state.resume(query, since)
+        const going = rest(reader, since, notBefore)
+        return resume?._tag === "Resumed" ? presence.ofQuery(query, resume.revision, going) : going
       })
     )
 }

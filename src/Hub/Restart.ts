@@ -8,8 +8,16 @@ import { Effect, Schema } from "effect"
 
 import type { Answered } from "../Answered.ts"
 import { type Catalog, type Declared, declares } from "../Catalog.ts"
-import { type Collection, type Commit, type Delta, field, firstHealth, type Row } from "../Collection.ts"
-import { checkpointOf, type Declaration, describedOf, describer, replayed } from "./Checkpoint.ts"
+import {
+  type Collection,
+  type Commit,
+  type Delta,
+  familyOf,
+  field,
+  firstHealth,
+  type Row
+} from "../Collection.ts"
+import { checkpointOf, type Declaration, describedOf, describer, replayed, tableOf } from "./Checkpoint.ts"
 import { Journal, JournalFailed } from "./Journal.ts"
 import type { Memory, State } from "./State.ts"
 import { type Kept, Table } from "./Table.ts"
@@ -45,6 +53,7 @@ export const restart = Effect.fnUntraced(function* (options: {
     )
   )
   state.describe = describer(collections)
+  yield* bringChanged(state, kept.collections, collections, memory)
   const notes = fit(state, catalog, changedShapes(kept.collections, collections))
   // Also where only what the journal holds was otherwise: it would be said, and done, at every start.
   if (notes.length > 0 || JSON.stringify(kept.collections) !== JSON.stringify(collections))
@@ -52,12 +61,37 @@ export const restart = Effect.fnUntraced(function* (options: {
   for (const note of notes) yield* Effect.logWarning(note)
   if (state.revision === 0 && journal.outlives()) yield* Effect.logInfo(`begins anew in ${journal.file}`)
   if (state.revision > 0) {
-    const rows = [...state.tables.values()].reduce((sum, { size }) => sum + size, 0)
+    const rows = [...state.names()].reduce((sum, name) => sum + state.size(name), 0)
     yield* Effect.logInfo(`goes on at revision ${state.revision}, with ${rows} rows`)
   }
   const deltas = new Map([...stale(state, catalog), ...unloaded(state)])
   const first = state.revision === 0 ? undefined : { at, deltas, asOf: new Map<string, number>() }
   return { state, first, answered: kept.answered ?? [] }
+})
+
+/** Members that are paged out have to be fitted, too, where their family is declared otherwise now. */
+const bringChanged = Effect.fnUntraced(function* (
+  state: State,
+  before: ReadonlyArray<Declaration>,
+  now: ReadonlyArray<Declaration>,
+  memory: Memory
+): Effect.fn.Return<void, JournalFailed, Journal> {
+  const journal = yield* Journal
+  const declared = new Map(before.map((each) => [each.name, JSON.stringify(each)]))
+  const same = new Set(
+    now.filter((each) => declared.get(each.name) === JSON.stringify(each)).map(({ name }) => name)
+  )
+  for (const name of state.away.keys()) {
+    if (same.has(familyOf(name)!.family)) continue
+    const text = yield* journal.member(name)
+    const failed = (detail: string) => new JournalFailed({ file: journal.file, trouble: "corrupt", detail })
+    if (text === undefined) return yield* failed(`nothing is kept of ${name}`)
+    const table = yield* Effect.try({
+      try: () => tableOf(text, memory),
+      catch: (error) => failed(String(error))
+    })
+    state.pageIn(name, () => table)
+  }
 })
 
 /** Nobody knows whether what was live then is so now; what needs no upstream still is. */

@@ -7,9 +7,10 @@ import { Clock, Deferred, Effect, Semaphore } from "effect"
 
 import type { Health, Row } from "../Collection.ts"
 import { Body } from "./Body.ts"
-import { type Changes, changesSince, covered, rowsOf } from "./Changes.ts"
+import { awayFrom, type Changes, changesSince, covered, rowsOf } from "./Changes.ts"
 import { Frame } from "./Frame.ts"
 import { snapshotHead, snapshotPartHead, type Window } from "./Message.ts"
+import type { Presence } from "./Presence.ts"
 import type { Query } from "./Query.ts"
 import type { Reason, State } from "./State.ts"
 import type { Table } from "./Table.ts"
@@ -67,6 +68,7 @@ export const keysNamed = (changes: Changes): number => {
 
 export class Snapshots {
   private readonly state: State
+  private readonly presence: Presence
   private readonly fork: (effect: Effect.Effect<void>) => void
   private readonly kept = new Map<string, Kept>()
   private readonly building = new Map<string, Building>()
@@ -75,8 +77,9 @@ export class Snapshots {
   private keptBytes = 0
 
   /** `fork` runs what goes on though whoever asked for it has left. */
-  constructor(state: State, fork: (effect: Effect.Effect<void>) => void) {
+  constructor(state: State, presence: Presence, fork: (effect: Effect.Effect<void>) => void) {
     this.state = state
+    this.presence = presence
     this.fork = fork
   }
 
@@ -138,7 +141,7 @@ export class Snapshots {
       this.building.set(query.id, { revision: this.state.revision, built })
       this.fork(
         this.turns
-          .withPermits(1)(this.encode(query))
+          .withPermits(1)(this.whole(query))
           .pipe(
             Effect.tap((snapshot) => Effect.sync(() => this.keep(query, snapshot))),
             Effect.ensuring(Effect.sync(() => this.building.delete(query.id))),
@@ -148,6 +151,14 @@ export class Snapshots {
       )
       return Deferred.await(built)
     })
+  }
+
+  private whole(query: Query): Effect.Effect<Snapshot> {
+    const again: Effect.Effect<Snapshot> = Effect.suspend(() => {
+      for (const _ of awayFrom(this.state, query)) return this.presence.ofQuery(query, -1, again)
+      return this.encode(query)
+    })
+    return again
   }
 
   private readonly encode = Effect.fnUntraced(function* (

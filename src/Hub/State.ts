@@ -5,6 +5,7 @@
  * Plain mutable data with one writer, `apply`; everything else reads.
  */
 import { type Collection, type Commit, familyOf, firstHealth, type Health, type Rows } from "../Collection.ts"
+import { type Away, awayOf, Holds } from "./Away.ts"
 import { formatCursor, parseCursor } from "./Cursor.ts"
 import type { Query } from "./Query.ts"
 import { Table } from "./Table.ts"
@@ -35,6 +36,10 @@ export class State {
   /** When the newest commit was made, ms since 1970. */
   at = 0
   readonly tables = new Map<string, Table>()
+  /** Members of families that are paged out: their tables are in the journal. */
+  readonly away = new Map<string, Away>()
+  /** Whoever needs members here for a while. */
+  readonly holds = new Holds((name) => this.pageOut(name))
   /** The highest revision of a forgotten collection: below it a cursor may know rows of collections that we do not. */
   floor = 0
   private readonly idle = new Set<string>()
@@ -67,9 +72,12 @@ export class State {
     for (const [name, delta] of commit.deltas) {
       let table = this.tables.get(name)
       if (table === undefined) {
+        if (this.away.has(name)) throw new RangeError(`a commit to ${name}, which is paged out`)
         table = this.empty(this.describe(name))
         this.tables.set(name, table)
       }
+      // In a replay: one that was paged out since then has this already.
+      if (table.rev >= this.revision) continue
       table.apply(delta, this.revision, commit.at)
       // A member goes in two steps: its rows are evicted by a commit, later the empty collection is forgotten.
       this.idle.delete(name)
@@ -120,6 +128,21 @@ export class State {
     }
   }
 
+  /** Of a member that is kept elsewhere as it is now; later, where somebody needs it here. */
+  pageOut(name: string): void {
+    if (this.holds.defers(name)) return
+    const table = this.tables.get(name)
+    if (table === undefined) return
+    this.tables.delete(name)
+    this.away.set(name, awayOf(table))
+  }
+
+  /** `table`: as it was when it was paged out. */
+  pageIn(name: string, table: () => Table): void {
+    this.holds.stays(name)
+    if (this.away.delete(name)) this.tables.set(name, table())
+  }
+
   /** The upstream answered well, whether or not anything changed. */
   touch(asOf: ReadonlyMap<string, number>): void {
     for (const [name, at] of asOf) {
@@ -134,16 +157,34 @@ export class State {
   }
 
   rows(name: string): Rows {
+    if (this.away.has(name)) throw new RangeError(`${name} is paged out`)
     return this.tables.get(name) ?? new Map()
   }
 
   health(name: string): Health {
+    if (this.away.has(name)) return { state: "live" }
     return this.tables.get(name)?.health ?? firstHealth(this.describe(name))
   }
 
   /** Keys in order of birth, and when each row was born, ms since 1970. */
   *births(name: string): Generator<readonly [key: string, at: number]> {
     for (const { bornAt, key } of this.tables.get(name)?.live.values() ?? []) yield [key, bornAt]
+  }
+
+  /** When the oldest row was born, ms since 1970. */
+  oldestAt(name: string): number | undefined {
+    return (this.away.get(name) ?? this.tables.get(name))?.oldestAt
+  }
+
+  /** Collections that have been committed to. */
+  *names(): Generator<string> {
+    yield* this.tables.keys()
+    yield* this.away.keys()
+  }
+
+  /** How many rows it has, paged out or not. */
+  size(name: string): number {
+    return this.away.get(name)?.rows ?? this.tables.get(name)?.size ?? 0
   }
 
   /** Whether a row of this key left the live window, as far as is remembered. */

@@ -46,6 +46,8 @@ export class Table implements Rows {
   rev = 0
   /** Whether rows have left the live window. */
   hasPast = false
+  /** The `rev` at which it was kept by itself, to be paged out; 0 for never. */
+  keptAt = 0
 
   private revisions: Float64Array
   private lines = 0
@@ -77,6 +79,12 @@ export class Table implements Rows {
   }
   *[Symbol.iterator](): Iterator<readonly [string, Row]> {
     for (const entry of this.live.values()) yield [entry.key, entry.row]
+  }
+
+  /** When the oldest live row was born, ms since 1970. */
+  get oldestAt(): number | undefined {
+    for (const { bornAt } of this.live.values()) return bornAt
+    return undefined
   }
 
   /** The revision that last changed or took away a field of this row; its birth, where nothing did since. */

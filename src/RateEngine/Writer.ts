@@ -2,17 +2,18 @@
  * Writes, from being asked for to being ready to commit. What takes time (a hook of the config, a look into history) is
  * done before a write stands in line with the polls; if the row has become another by then, it is done again.
  */
-import { Data, Effect } from "effect"
+import { Data, Duration, Effect } from "effect"
 
 import { type Catalog, declares } from "../Catalog.ts"
 import type { Delta, Row, Rows } from "../Collection.ts"
 import { type HookedWrite, isRefused, type OnWrite, type Refused, type WrittenOptions } from "../Config.ts"
 import type { Upstream } from "../Upstream.ts"
 import { Keys } from "./Keys.ts"
+import { Pace } from "./Pace.ts"
 import { type Draft, type Refusal, type Write, Writing } from "./Writing.ts"
 
 export class WriteRefused extends Data.TaggedError("WriteRefused")<{
-  readonly code: Refusal["code"] | "forbidden" | "unavailable" | "not_writable"
+  readonly code: Refusal["code"] | "forbidden" | "unavailable" | "not_writable" | "too_many"
   readonly detail: string
   /** When it may be tried again, ms. */
   readonly retryAfterMs?: number | undefined
@@ -30,17 +31,26 @@ export interface Held {
 /** How long a hook may take; writes to other rows and polls do not wait for it. */
 const hookWithin = "5 seconds"
 
+/** Collections of which the last key given is remembered. */
+const maxKeys = 1_000
+
 export class Writer {
   private readonly catalog: Catalog["Service"]
   private readonly ask: Upstream["Service"]["ask"]
   private readonly writings = new Map<string, Writing>()
   private readonly keys = new Map<string, Keys>()
+  private readonly paces = new Map<string, Pace>()
 
   constructor(catalog: Catalog["Service"], ask: Upstream["Service"]["ask"]) {
     this.catalog = catalog
     this.ask = ask
     for (const declared of catalog.declared.values())
-      if (declared.made._tag === "Written") this.writings.set(declared.name, new Writing(declared))
+      if (declared.made._tag === "Written") {
+        this.writings.set(declared.name, new Writing(declared))
+        const every = declared.made.options.writeEvery
+        if (every !== undefined)
+          this.paces.set(declared.name, new Pace(Duration.toMillis(Duration.fromInputUnsafe(every))))
+      }
   }
 
   /** What the write makes of the row as it is now, with the say of the config's hook. */
@@ -62,6 +72,27 @@ export class Writer {
     }
   )
 
+  /** Runs a write of somebody who may write just now. What is refused does not count. */
+  paced<A>(
+    { address, collection, sub }: Write,
+    now: number,
+    write: Effect.Effect<A, WriteRefused>
+  ): Effect.Effect<A, WriteRefused> {
+    const pace = this.paces.get(declares(this.catalog, collection)?.name ?? "")
+    const who = sub === undefined ? address : `subject ${sub}`
+    if (pace === undefined || who === undefined) return write
+    const taken = pace.take(who, now)
+    return typeof taken === "number"
+      ? Effect.fail(
+          new WriteRefused({
+            code: "too_many",
+            detail: "one write so soon after another is more than may be here",
+            retryAfterMs: taken
+          })
+        )
+      : Effect.onError(write, () => Effect.sync(taken))
+  }
+
   /** `undefined`: the row is another by now, so the draft is made again. */
   delta(
     held: Held,
@@ -81,9 +112,13 @@ export class Writer {
 
   private keysOf(held: Held, collection: string): Keys {
     let keys = this.keys.get(collection)
-    if (keys === undefined) {
-      keys = new Keys(held.at(), held.rows(collection).keys())
-      this.keys.set(collection, keys)
+    keys ??= new Keys(held.at(), held.rows(collection).keys())
+    this.keys.delete(collection)
+    this.keys.set(collection, keys)
+    // One that is forgotten is made anew as after a restart.
+    for (const oldest of this.keys.keys()) {
+      if (this.keys.size <= maxKeys) break
+      this.keys.delete(oldest)
     }
     return keys
   }

@@ -16,6 +16,8 @@ export type Write = {
   readonly sub?: string | undefined
   /** By what they showed who they are. Default: nothing. */
   readonly by?: HookedWrite<Row>["by"]
+  /** From where, as it is counted. */
+  readonly address?: string | undefined
 } & (
   | ({ readonly op: "put"; readonly key: string; readonly row: unknown; readonly isNew?: boolean } & Matching)
   | ({

@@ -61,6 +61,7 @@ export type ThreadAsks = SiblingAsks & {
   readonly full: Asks<ReadonlyArray<string>, string | undefined>
   readonly refresh: Asks<string, Refreshed>
   readonly write: Asks<readonly [Write, Repeat | undefined], Wrote | RefusedWrite>
+  readonly bring: Asks<string, void>
   readonly past: Asks<PastAsked, Page>
   readonly metrics: Asks<undefined, string>
 }

@@ -86,6 +86,7 @@ export const serving = Effect.fnUntraced(function* (
           }
           line.tell({ _tag: "Follow" })
         }),
+      bring: (name) => Effect.orDie(line.ask("bring", name)),
       past: (asked) => Effect.orDie(line.ask("past", asked)),
       outlives: () => outlives
     },
@@ -132,6 +133,9 @@ const demandBy = (line: ThreadLine): Demand["Service"] => {
     enter: tell("enter"),
     leave: tell("leave"),
     touch: tell("touch"),
+    // Asked where it is decided what is paged out.
+    readAt: () => Infinity,
+    forgetReads: () => {},
     refresh: (collection) => Effect.orDie(line.ask("refresh", collection))
   }
 }

@@ -35,7 +35,7 @@ export const runThread = Effect.fnUntraced(function* (options: {
   /** Its module. */
   readonly entry: URL
   readonly orders: Orders
-  readonly answers: Omit<Answers<ThreadAsks>, "full" | "past" | "refresh" | "write">
+  readonly answers: Omit<Answers<ThreadAsks>, "bring" | "full" | "past" | "refresh" | "write">
   /** It has the state; returns when it may let readers in. */
   readonly held: (line: MainLine) => Effect.Effect<void>
   readonly listens: (line: MainLine) => void
@@ -65,7 +65,7 @@ export const runThread = Effect.fnUntraced(function* (options: {
       return {
         hear: (news) => {
           if (sent - taken > maxBehind) return void end("behind", `${sent - taken} characters behind`)
-          sent += news._tag === "Commit" ? news.text.length : 0
+          sent += "text" in news ? news.text.length : 0
           line.tell({ _tag: "News", news, outlives: log.outlives() })
           if (sent - asked > maxUnasked) ask(line)
         }
@@ -110,6 +110,7 @@ export const runThread = Effect.fnUntraced(function* (options: {
           ...answers,
           full: (collections) => wants.full(collections, clock.currentTimeMillisUnsafe()),
           refresh: demand.refresh,
+          bring: log.bring,
           past: log.past,
           write: ([write, repeat]) =>
             writes

@@ -23,6 +23,12 @@ export class Demands {
     this.bySource.set(source, { readers: before.readers + readers, touchedAt: now })
   }
 
+  /** Those that nobody reads, and were read last before a time. */
+  expire(before: number): void {
+    for (const [source, { readers, touchedAt }] of this.bySource)
+      if (readers <= 0 && touchedAt < before) this.bySource.delete(source)
+  }
+
   forget(source: string): void {
     if (this.of(source).readers === 0) this.bySource.delete(source)
   }

@@ -106,6 +106,18 @@ const mistakes: ReadonlyArray<readonly [what: string, config: unknown, at: strin
     /letters/
   ],
   [
+    "a collection that is no family, paged out",
+    { collections: { pools: written({ key: "id", row: Pool, pageOutAfter: "1 hour" }) } },
+    "collections.pools.pageOutAfter",
+    /"pools:\{id\}"/
+  ],
+  [
+    "members paged out at once",
+    { collections: { "pools:{id}": written({ key: "id", row: Pool, pageOutAfter: 10 }) } },
+    "collections.pools:{id}.pageOutAfter",
+    /at least 1 second/
+  ],
+  [
     "a family without a name for its member",
     { collections: { "pools:": pools() } },
     "collections.pools:",

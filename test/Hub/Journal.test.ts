@@ -46,6 +46,9 @@ const rows = (collection: string, count: number) =>
 const from = (first: number, end: number) => Array.from({ length: end - first }, (_, i) => first + i)
 /** As the server gives keys. */
 const given = (n: number) => `00000000${n}000`
+const member = (name: string, rev: number, text = `${name} ${rev}`) => ({ name, rev, text })
+const touching = (revision: number, name: string) =>
+  entry(revision, JSON.stringify({ at: 1, collections: { [name]: {} } }))
 
 /** One run of a process: opens, does something, and ends. */
 type Run = <A>(
@@ -73,7 +76,13 @@ for (const [name, make] of backends) {
   describe(`a journal in ${name}`, () => {
     it("is empty at first, under the epoch it is given", async () => {
       const kept = await runOf(make(), "first")((_, kept) => Effect.succeed(kept))
-      assert.deepStrictEqual(kept, { ...fresh, pieces: [], entries: [], answered: [] })
+      assert.deepStrictEqual(kept, {
+        ...fresh,
+        pieces: [],
+        entries: [],
+        members: new Map(),
+        answered: []
+      })
     })
 
     it("keeps what it acknowledged, in order, and its epoch", async () => {
@@ -85,6 +94,7 @@ for (const [name, make] of backends) {
         ...fresh,
         pieces: [],
         entries: [entry(1), entry(2), entry(3)],
+        members: new Map(),
         answered: []
       })
     })
@@ -114,6 +124,7 @@ for (const [name, make] of backends) {
         collections: [],
         pieces: ["a", "b", "c"],
         entries: [entry(3)],
+        members: new Map(),
         answered: []
       })
     })
@@ -196,6 +207,34 @@ for (const [name, make] of backends) {
           assert.isUndefined(yield* asked("another"))
         })
       )
+    })
+
+    it("keeps members of families by themselves, each as it was last, and has them where a commit touches them", async () => {
+      const run = runOf(make())
+      const odd = member("support:\ud800", 2, '{"a":"\u0000🙂"}')
+      await run((journal) =>
+        journal
+          .append(entry(1))
+          .pipe(
+            Effect.andThen(
+              Effect.forEach([member("support:1", 1), odd, member("support:\ud801", 2)], journal.keepMember)
+            ),
+            Effect.andThen(journal.append(touching(2, "support:1"))),
+            Effect.andThen(journal.keepMember(member("support:1", 2)))
+          )
+      )
+      const [one, other, none, kept] = await run((journal, kept) =>
+        Effect.all([
+          journal.member("support:1"),
+          journal.member(odd.name),
+          journal.member("support:2"),
+          Effect.succeed(kept)
+        ])
+      )
+      assert.strictEqual(one, "support:1 2")
+      assert.strictEqual(other, odd.text)
+      assert.isUndefined(none)
+      assert.strictEqual(kept.members?.get("support:1"), "support:1 2")
     })
 
     it("many appends at once are all kept, in the order they were asked for", async () => {
@@ -442,6 +481,8 @@ const failing = (after: number) => {
         : Effect.void,
     past: () => Effect.succeed(undefined),
     expire: () => Effect.succeed(false),
+    keepMember: () => Effect.void,
+    member: () => Effect.succeed(undefined),
     replace: () => Effect.void,
     lost: Effect.never,
     outlives: () => true,

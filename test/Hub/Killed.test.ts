@@ -6,10 +6,10 @@ import { join } from "node:path"
 
 import { afterAll, assert, it } from "@effect/vitest"
 
-import { replay } from "../../src/Hub/Checkpoint.ts"
+import { replay, tableOf } from "../../src/Hub/Checkpoint.ts"
 import { Database } from "../../src/Hub/Journal/Database.ts"
 import { defaultMemory } from "../../src/Hub/State.ts"
-import { begun, commitAt, keep } from "./Killed.ts"
+import { begun, commitAt, keep, member } from "./Killed.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "ratecast-killed-"))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -37,7 +37,9 @@ const stateOf = (file: string) => {
     const steps = replay(database.load(), defaultMemory)
     for (;;) {
       const { done, value } = steps.next()
-      if (done === true) return value
+      if (done !== true) continue
+      if (value.away.has(member)) value.pageIn(member, () => tableOf(database.member(member)!, defaultMemory))
+      return value
     }
   } finally {
     database.close()
@@ -62,6 +64,9 @@ const killAt = async (n: number): Promise<boolean> => {
     assert.isTrue(rate.endsWith(`x${revision}`), `killed before statement ${n}: the row of ${revision}`)
   }
   checkHistory(join(own, "ratecast.sqlite"), state.revision, `killed before statement ${n}`)
+  // As it was at every commit, though it may be kept by itself.
+  assert.deepStrictEqual(state.rows(member).get("a"), { id: "a", n: state.revision })
+  assert.strictEqual(state.tables.get(member)!.rev, state.revision)
   rmSync(own, { recursive: true })
   return notes.includes("done")
 }

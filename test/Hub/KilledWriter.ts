@@ -1,5 +1,5 @@
 /**
- * Makes a checkpoint of a journal, with commits between its steps, and kills itself before its n-th statement. A line of
+ * Makes two checkpoints of a journal, with commits between their steps, and kills itself before its n-th statement. A line of
  * `acknowledged` for each commit that is kept; `done` when there was no n-th statement.
  *
  * node KilledWriter.ts <folder> <n>
@@ -9,7 +9,7 @@ import { join } from "node:path"
 import { DatabaseSync, StatementSync } from "node:sqlite"
 
 import { Database } from "../../src/Hub/Journal/Database.ts"
-import { begun, commitAt, keep } from "./Killed.ts"
+import { begun, commitAt, keep, memberAt } from "./Killed.ts"
 
 const [folder, at] = process.argv.slice(2) as [string, string]
 const note = (text: string) => appendFileSync(join(folder, "acknowledged"), `${text}\n`)
@@ -30,8 +30,11 @@ let revision = database.load().entries.at(-1)!.revision
 const commit = () => {
   database.append([commitAt(++revision)])
   note(String(revision))
+  if (revision % 2 === 1) database.keep(memberAt(revision))
 }
 let step = 0
+for (const _ of database.checkpoint()) if (step++ % 40 === 0) commit()
+commit()
 for (const _ of database.checkpoint()) if (step++ % 40 === 0) commit()
 for (let steps = 0; steps < 2; steps++) {
   database.expire({ keeps: [keep], now: 0 })

@@ -9,6 +9,7 @@ import type { Reader, Sink } from "../../src/Hub/Audience.ts"
 import { Delivery } from "../../src/Hub/Delivery.ts"
 import { opener } from "../../src/Hub/Opening.ts"
 import { makeQuery, type Part, type Query } from "../../src/Hub/Query.ts"
+import { Presence } from "../../src/Hub/Presence.ts"
 import { Register } from "../../src/Hub/Register.ts"
 import { Snapshots } from "../../src/Hub/Snapshots.ts"
 import { State } from "../../src/Hub/State.ts"
@@ -49,7 +50,8 @@ export class Loop {
     const fork = (effect: Effect.Effect<void>) =>
       void Effect.runFork(Effect.provideService(effect, Clock.Clock, clock))
     const { broken, failed, state } = this
-    this.snapshots = new Snapshots(state, fork)
+    const presence = new Presence(state, () => Effect.die("nothing is paged out"))
+    this.snapshots = new Snapshots(state, presence, fork)
     const { snapshots } = this
     const silent = { enter: () => {}, leave: () => {}, counted: () => {}, wake: () => {} }
     this.register = new Register({ state, clock, hooks: silent })
@@ -64,6 +66,7 @@ export class Loop {
     const { delivery } = this
     this.open = opener({
       state,
+      presence,
       snapshots,
       register,
       delivery,

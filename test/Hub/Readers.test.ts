@@ -24,6 +24,7 @@ const declared = new Map(
       family: name === "order",
       collection: describe(name),
       row: Schema.Struct({}),
+      made: { _tag: "Polled" },
       inputs: new Map()
     } as unknown as Declared
   ])
@@ -38,6 +39,8 @@ const layerOf = (memory: typeof HubMemory.Service) => {
     enter: count(1),
     leave: count(-1),
     touch: () => {},
+    readAt: () => Infinity,
+    forgetReads: () => {},
     full: () => Effect.succeed(undefined),
     refresh: () => Effect.die("nobody asks")
   })

@@ -252,10 +252,10 @@ describe("a config that is another one", () => {
         }))
         yield* run(
           Effect.gen(function* () {
-            const { look } = yield* Hub
+            const { board, look } = yield* Hub
             assert.strictEqual(look("loud").health.state, "live")
             assert.strictEqual(look("loud").rows, 19)
-            assert.isUndefined(look("pools").row("k0"))
+            assert.isUndefined(board.rows("pools").get("k0"))
             yield* back(client, ["pools"])
             yield* agree(client, ["pools"])
           }),

@@ -229,8 +229,7 @@ export class Ledger {
     const then = this.tables[revision]!
     const shown = new Map<string, Map<string, string>>()
     for (const [name, rows] of then) {
-      const part =
-        query.parts.get(name) ?? (name.startsWith("order:") ? query.patterns.get("order:*") : undefined)
+      const part = partOf(query, name)
       const visible = part === undefined ? [] : [...rows].filter(([id, row]) => isShown(part, id, row))
       if (visible.length > 0)
         shown.set(name, new Map(visible.map(([id, row]) => [id, canonicalText(asked(part!, row))])))
@@ -248,8 +247,10 @@ export class Ledger {
     const expected = this.shown(query, revision)
     const actual = held.canonical()
     for (const name of new Set([...this.states(revision).keys(), ...held.states.keys()])) {
-      if (!query.parts.has(name) && !(name.startsWith("order:") && query.patterns.size > 0)) continue
-      expected.set(`health of ${name}`, new Map([["", this.states(revision).get(name) ?? "loading "]]))
+      const part = partOf(query, name)
+      if (part === undefined) continue
+      const first = part.collection.kind === "written" ? "live " : "loading "
+      expected.set(`health of ${name}`, new Map([["", this.states(revision).get(name) ?? first]]))
       actual.set(
         `health of ${name}`,
         new Map([["", `${held.states.get(name) ?? "loading"} ${held.errors.get(name) ?? ""}`]])
@@ -260,6 +261,10 @@ export class Ledger {
     }
   }
 }
+
+/** Patterns are all members of a family, such as `order:*`. */
+const partOf = ({ parts, patterns }: Query, name: string): Part | undefined =>
+  parts.get(name) ?? (name.includes(":") ? patterns.get(name.replace(/:.*$/s, ":*")) : undefined)
 
 const isShown = (part: Part, id: string, row: Row): boolean =>
   (part.keys === undefined || part.keys.has(id)) &&

@@ -391,3 +391,48 @@ describe("what is derived from a written collection", () => {
     }).pipe(Effect.provide(hubOf(defineConfig({ collections: { chat, count } } as never) as Config, silent)))
   )
 })
+
+const by = (who: Pick<Write, "sub" | "address">, text = "x"): Write => ({
+  op: "append",
+  collection: "chat",
+  row: { text },
+  ...who
+})
+
+describe("who writes", () => {
+  it.effect("is written once in a time by each subject, or address; what is refused does not count", () =>
+    onChat(
+      Effect.gen(function* () {
+        const ada = { sub: "ada", address: "10.0.0.1" }
+        yield* write(by(ada))
+        const tooSoon = yield* Effect.flip(write(by({ ...ada, address: "10.0.0.2" })))
+        assert.deepInclude(tooSoon, { code: "too_many", retryAfterMs: 1_000 })
+        yield* write(by({ sub: "bob", address: "10.0.0.1" }))
+        yield* write(by({ address: "10.0.0.1" }))
+        assert.strictEqual(yield* refused(by({ address: "10.0.0.1" })), "too_many")
+        yield* write(by({}))
+        yield* write(by({}))
+        yield* advance("600 millis")
+        assert.deepInclude(yield* Effect.flip(write(by(ada))), { code: "too_many", retryAfterMs: 400 })
+        yield* advance("400 millis")
+        assert.strictEqual(yield* refused(by(ada, "y".repeat(21))), "invalid_row")
+        yield* write(by(ada))
+        assert.strictEqual(yield* refused(by(ada)), "too_many")
+        assert.lengthOf(yield* keys, 6)
+      }),
+      { writeEvery: "1 second" }
+    )
+  )
+
+  it.effect("answers a write that comes again at once, though it is too soon for another", () =>
+    onChat(
+      Effect.gen(function* () {
+        const { write } = yield* RateEngine
+        const asked: Write = { op: "append", collection: "chat", row: { text: "x" }, sub: "ada" }
+        const first = yield* write(asked, { id: "i", body: "b" })
+        assert.deepStrictEqual(yield* write(asked, { id: "i", body: "b" }), { ...first })
+      }),
+      { writeEvery: "1 second" }
+    )
+  )
+})

@@ -1,7 +1,11 @@
-/** The upstreams of a simulated world: one with every weather, one whose rows move between types, and a family. */
+/**
+ * What is declared in a simulated world: an upstream with every weather, one whose rows move between types, a family, and
+ * one that is written, whose members are paged out soon.
+ */
 import { Effect, Schema } from "effect"
 
-import { Decimal, defineConfig, derived, polled, source } from "../../src/Config.ts"
+import { Decimal, defineConfig, derived, polled, source, written } from "../../src/Config.ts"
+import type { Write } from "../../src/RateEngine.ts"
 import type { Dice } from "../Hub/World.ts"
 import type { Answer, Asked } from "../Kit.ts"
 import { Total, totalOf } from "../Total.ts"
@@ -36,7 +40,22 @@ const order = polled({
   source: source({ url: "http://up/orders/{id}", every: 4_000, forgetAfter: "30 seconds", maxMembers: 3 })
 })
 
-export const config = defineConfig({ collections: { pools, total, typed, "order:{id}": order } })
+const note = written({
+  key: "id",
+  row: Schema.Struct({
+    id: Schema.String,
+    type: Schema.String,
+    n: Schema.Finite,
+    text: Schema.optionalKey(Schema.String)
+  }),
+  fixed: ["type"],
+  retain: { rows: 4 },
+  pageOutAfter: "10 seconds"
+})
+
+export const config = defineConfig({
+  collections: { pools, total, typed, "order:{id}": order, "note:{id}": note }
+})
 
 const types = ["stable", "volatile", null]
 
@@ -51,6 +70,22 @@ export class Backend {
   constructor(dice: Dice, seed: number) {
     this.dice = dice
     this.weather = new Weather(seed)
+  }
+
+  /** Something that somebody writes. */
+  write(): Write {
+    const { dice } = this
+    const key = dice.pick(["1a", "b", "c", "d", "e", "f"])
+    const collection = `note:${dice.int(4)}`
+    const row = { type: dice.pick(["stable", "volatile"]), n: this.count++, text: "x" }
+    return dice.pick<Write>([
+      { op: "put", collection, key, row },
+      { op: "put", collection, key, row },
+      { op: "append", collection, row },
+      { op: "patch", collection, key, set: { n: this.count }, unset: ["text"] },
+      { op: "patch", collection, key, set: { type: row.type }, unset: [] },
+      { op: "delete", collection, key }
+    ])
   }
 
   readonly answer = (asked: Asked): Answer => {

@@ -1,5 +1,6 @@
 /** Mistakes that somebody might make in State, tables, cohorts, frames and the journal: each breaks a promise. */
 import type { Reader } from "../../src/Hub.ts"
+import { Presence } from "../../src/Hub/Presence.ts"
 import { Register } from "../../src/Hub/Register.ts"
 import { Frame } from "../../src/Hub/Frame.ts"
 import { State } from "../../src/Hub/State.ts"
@@ -86,6 +87,43 @@ export const mistakes: ReadonlyArray<readonly [mistake: string, plant: () => () 
         (kept) =>
           function* (this: Table) {
             for (const each of kept.call(this)) if (each.gone === 0) yield each
+          }
+      )
+  ],
+  [
+    "a member that was paged out comes back without its floor",
+    () =>
+      alter(
+        State.prototype,
+        "pageIn",
+        (pageIn) =>
+          function (this: State, name: string, table: () => Table) {
+            pageIn.call(this, name, () => Object.assign(table(), { floor: 0 }))
+          }
+      )
+  ],
+  [
+    "a member that is paged out is taken for one without rows",
+    () =>
+      alter(
+        State.prototype,
+        "pageOut",
+        () =>
+          function (this: State, name: string) {
+            this.tables.delete(name)
+          }
+      )
+  ],
+  [
+    "a newcomer to a family sees only the members that are in memory",
+    () =>
+      alter(
+        Presence.prototype,
+        "ofQuery",
+        () =>
+          function (this: { readonly state: State }, _query: unknown, _seen: number, use: unknown) {
+            this.state.away.clear()
+            return use
           }
       )
   ],

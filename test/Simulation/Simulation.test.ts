@@ -41,7 +41,9 @@ describe("a simulated world", () => {
         "stalls",
         "cuts",
         "mouthfuls",
-        "clockSets"
+        "clockSets",
+        "kept",
+        "fetched"
       ] as const)
         assert.isAbove(total[what], 0, what)
     }

@@ -9,6 +9,7 @@ import { TestClock } from "effect/testing"
 import { Catalog, makeCatalog } from "../../src/Catalog.ts"
 import { layerHub } from "../../src/Daemon.ts"
 import { Hub, HubMemory } from "../../src/Hub.ts"
+import { RateEngine } from "../../src/RateEngine.ts"
 import { Upstream } from "../../src/Upstream.ts"
 import { Dice, Violation } from "../Hub/World.ts"
 import { Script, startOfTime } from "../Kit.ts"
@@ -47,7 +48,7 @@ interface Ground extends Shared {
   readonly wall: WallClock
 }
 
-type Running = Context.Context<Hub | Upstream | Catalog>
+type Running = Context.Context<Hub | Upstream | Catalog | RateEngine>
 
 /** Resolves to what happened; rejects with a `Violation`, or whatever broke. */
 export const simulate = (options: Options): Promise<Outcome> => {
@@ -59,10 +60,16 @@ export const simulate = (options: Options): Promise<Outcome> => {
   const truth = new Truth()
   const backend = new Backend(dice, seed)
   let broken: unknown
-  const disk = new FaultyDisk(dice, ({ text }) => {
-    truth.add(text)
-    tally.commits++
-  })
+  /** Now and then nobody writes for a while. */
+  let isWriting = true
+  const disk = new FaultyDisk(
+    dice,
+    ({ text }) => {
+      truth.add(text)
+      tally.commits++
+    },
+    (what) => tally[what]++
+  )
   const memory = {
     tips: 4_096,
     tombstones: dice.pick([1, 4, 1_000]),
@@ -109,8 +116,7 @@ export const simulate = (options: Options): Promise<Outcome> => {
       return yield* visitor.come(visitor.presents(there.filter((each) => each !== undefined)))
     }
     if (visitor.isPolling) {
-      yield* visitor.conclude()
-      visitor.vanish()
+      yield* Effect.forkChild(visitor.conclude())
     } else if (fate < 0.3) {
       tally.drops++
       visitor.vanish()
@@ -150,6 +156,12 @@ export const simulate = (options: Options): Promise<Outcome> => {
           )
         )
       }
+      if (isWriting && dice.chance(0.4)) {
+        const { write } = Context.get(running, RateEngine)
+        tally.writes++
+        yield* Effect.forkChild(Effect.exit(write(backend.write())))
+      }
+      if (dice.chance(0.05)) isWriting = !isWriting
       disk.isFull = dice.chance(0.002)
       if (failed.pollUnsafe() !== undefined) {
         tally.fullDisks++

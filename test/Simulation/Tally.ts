@@ -21,6 +21,10 @@ export interface Tally {
   mouthfuls: number
   /** The wall clock was set, forward or back. */
   clockSets: number
+  writes: number
+  /** Members that the disk kept by themselves, and gave back. */
+  kept: number
+  fetched: number
 }
 
 export const noTally = (): Tally => ({
@@ -41,5 +45,8 @@ export const noTally = (): Tally => ({
   cuts: 0,
   stalls: 0,
   mouthfuls: 0,
-  clockSets: 0
+  clockSets: 0,
+  writes: 0,
+  kept: 0,
+  fetched: 0
 })

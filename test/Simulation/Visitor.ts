@@ -53,6 +53,7 @@ export class Visitor extends Held implements Sink {
   private readonly encoding: Encoding
   private sips: boolean
   private reader: Reader | undefined
+  private isConcluding: Reader | undefined
   private hub: Hub["Service"] | undefined
   private inlet: Inlet | undefined
   /** The hub knows that it has not taken all of the last frame. */
@@ -130,7 +131,8 @@ export class Visitor extends Held implements Sink {
       interval: isPolling ? 0 : interval,
       once: isPolling
     })
-    yield* hub.open(this.reader, { since, notBefore: isPolling ? now + interval : 0 })
+    // What is paged out takes its time to come.
+    yield* Effect.forkChild(hub.open(this.reader, { since, notBefore: isPolling ? now + interval : 0 }))
   })
 
   private mouthful(): number {
@@ -229,9 +231,14 @@ export class Visitor extends Held implements Sink {
   /** The end of a long poll. */
   readonly conclude = Effect.fnUntraced(function* (this: Visitor) {
     const hub = yield* Hub
-    if (this.reader === undefined || this.hasHeard) return
-    const answer = yield* hub.conclude(this.reader)
-    if (typeof answer !== "string") this.receive(answer.in("text").buffers.map(String).join(""))
+    const { reader } = this
+    if (reader === undefined || this.isConcluding === reader) return
+    this.isConcluding = reader
+    const answer = this.hasHeard ? "" : yield* hub.conclude(reader)
+    if (!this.isConnected || this.reader !== reader) return
+    if (typeof answer !== "string" && !this.hasHeard)
+      this.receive(answer.in("text").buffers.map(String).join(""))
+    this.vanish()
   })
 
   /** What this client might present as its cursor. */

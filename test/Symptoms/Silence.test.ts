@@ -19,6 +19,8 @@ describe("it does not happen that", () => {
           : Effect.void,
       past: () => Effect.succeed(undefined),
       expire: () => Effect.succeed(false),
+      keepMember: () => Effect.void,
+      member: () => Effect.succeed(undefined),
       replace: () => Effect.void,
       lost: Effect.never,
       outlives: () => true,
@@ -66,9 +68,12 @@ describe("it does not happen that", () => {
       }
       assert.isAtLeast(rate, 3)
       yield* advance("900 millis")
-      const { look } = yield* Hub
+      const { board } = yield* Hub
       for (const client of clients) {
-        assert.strictEqual(client.rows.get("pools")!.get("a")!.get("rate"), look("pools").row("a")!["rate"])
+        assert.strictEqual(
+          client.rows.get("pools")!.get("a")!.get("rate"),
+          board.rows("pools").get("a")!["rate"]
+        )
         assert.strictEqual(client.refused, 0)
       }
     }).pipe(Effect.provide(hubOf(defineConfig({ collections: { pools } }), script)))

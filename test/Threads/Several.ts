@@ -26,7 +26,7 @@ export class Several {
     this.url = `http://127.0.0.1:${port}`
   }
 
-  /** `things` polled ten times a second, `rare` once an hour, `notes` written, and families `order:{id}` and `few:{id}`. */
+  /** `things` polled ten times a second, `rare` once an hour, `notes` and `support:{uid}` written, and families `order:{id}` and `few:{id}`. */
   static config(folder: Folder, backend: string): string {
     const file = join(folder.path, "several.config.ts")
     const control = JSON.stringify(join(folder.path, "do-"))
@@ -65,6 +65,7 @@ export default defineConfig({ collections: {
         Effect.flatMap((response) => response.json)
       )
   }),
+  "support:{uid}": written({ key: "id", row: Schema.Struct({ id: Schema.String, text: Schema.String }), pageOutAfter: "1 second" }),
   "order:{id}": of("/orders/{id}", { every: "100 millis", forgetAfter: "500 millis" }),
   "few:{id}": of("/few/{id}", { every: "1 second", maxMembers: 3 })
 } } as never)

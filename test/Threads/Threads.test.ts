@@ -410,6 +410,56 @@ describe("a daemon of two threads", () => {
     }
   })
 
+  it("pages a thread that nobody uses out, and has it again on both", { timeout: 30_000 }, async () => {
+    const daemon = await Several.start(folder, backend.url, { RATECAST_DATA: `${folder.path}/paged` })
+    try {
+      const write = (key: string, text: string) =>
+        fetch(`${daemon.url}/v1/rows/support:1/${key}`, {
+          method: "PUT",
+          headers: { "content-type": "application/json", connection: "close" },
+          body: JSON.stringify({ text })
+        })
+      assert.strictEqual((await write("a", "one")).status, 201)
+      const first = await daemon.open("collections=support:1")
+      await until("the row", () => first.rows.get("support:1")?.size === 1)
+      first.close()
+      const isAway = () =>
+        until("it is paged out", async () => (await daemon.metrics())("hub_members_paged_out") === 1, 10_000)
+      await isAway()
+      const readers = [
+        await daemon.openOn(1, "collections=support:1"),
+        await daemon.openOn(2, "collections=support:*")
+      ]
+      for (const reader of readers)
+        await until("the row again", () => reader.rows.get("support:1")?.size === 1)
+      assert.strictEqual((await write("b", "two")).status, 201)
+      for (const reader of readers) {
+        await until("the other", () => reader.rows.get("support:1")?.size === 2)
+        reader.close()
+      }
+      await isAway()
+      const back = await daemon.openOn(2, "collections=support:1", first)
+      await until("what it missed", () => back.rows.get("support:1")?.size === 2)
+      assert.deepStrictEqual(
+        back.messages.map(({ type }) => type).filter((type) => type !== "ping"),
+        ["change"]
+      )
+      back.close()
+      await isAway()
+      const rows = await Promise.all(
+        ["a", "b"].map(async (key) =>
+          (await fetch(`${daemon.url}/v1/rows/support:1/${key}`, { headers: { connection: "close" } })).json()
+        )
+      )
+      assert.deepStrictEqual(
+        rows.map((each) => (each as { readonly row: { readonly text: string } }).row.text),
+        ["one", "two"]
+      )
+    } finally {
+      await daemon.stop()
+    }
+  })
+
   it("that is killed goes on where it was: a cursor of any thread is good at any", async () => {
     const env = { RATECAST_DATA: `${folder.path}/data` }
     const before = await Several.start(folder, backend.url, env)

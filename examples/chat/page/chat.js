@@ -10,7 +10,7 @@ import { Thread } from "./thread.js"
 
 const page = 50
 const cast = new Cast()
-const thread = new Thread()
+const thread = new Thread("chat")
 const words = { connecting: "Connecting", live: "Live", waiting: "Reconnecting", ended: "Refused" }
 const tones = { live: "live", ended: "bad" }
 const pathOf = (key) => `v1/rows/chat/${encodeURIComponent(key)}`
@@ -48,11 +48,14 @@ const paint = () => {
   show(byId("older"), thread.hasOlder)
 }
 
-const outbox = new Outbox(() => {
-  const follow = messages.isAtEnd
-  paint()
-  if (follow) messages.toEnd()
-})
+const outbox = new Outbox(
+  () => {
+    const follow = messages.isAtEnd
+    paint()
+    if (follow) messages.toEnd()
+  },
+  ({ author, text }, headers) => ask("POST", "v1/rows/chat", { author, text }, headers)
+)
 
 const connection = new Connection({
   cast,

@@ -14,8 +14,11 @@ export class Messages {
   #scroll = byId("scroll")
   #on
 
-  /** `on.edit(key, text)` and `on.remove(key)` ask the server; what comes of it comes back as a message. */
-  constructor(on) {
+  /**
+   * `on.edit(key, text)` and `on.remove(key)` ask the server; what comes of it comes back as a message. Nothing is edited
+   * where they are not.
+   */
+  constructor(on = {}) {
     this.#on = on
   }
 
@@ -71,7 +74,13 @@ export class Messages {
       write(when, whenOf(row.at))
       write(text, row.text)
       show(edited, row.edited !== undefined)
-      show(more, isLive && row.author === own && element.querySelector("textarea") === null)
+      show(
+        more,
+        this.#on.edit !== undefined &&
+          isLive &&
+          row.author === own &&
+          element.querySelector("textarea") === null
+      )
       element.classList.toggle("own", row.author === own)
       element.toggleAttribute("data-live", isLive)
     }

@@ -25,19 +25,22 @@ export const ask = async (method, path, body, headers = {}) => {
 const isPassing = ({ status }) => status === undefined || status === 429 || status >= 500
 
 export class Outbox {
-  /** `{ author, text }`, and `key` once it is sent, `problem` where it was refused. */
+  /** What was added, and `key` once it is sent, `problem` where it was refused. */
   letters = []
   #sending = false
   #changed
+  #send
 
-  constructor(changed) {
+  /** `send(letter, headers)` asks the server, and answers with the `key`. */
+  constructor(changed, send) {
     this.#changed = changed
+    this.#send = send
   }
 
   add(row) {
     this.letters.push({ ...row, idempotency: newKey() })
     this.#changed()
-    void this.#send()
+    void this.#work()
   }
 
   drop(letter) {
@@ -47,24 +50,18 @@ export class Outbox {
 
   /** A sent one stays until it is seen among the others, so that it does not vanish between. */
   settle(isSeen) {
-    this.letters = this.letters.filter(({ key }) => key === undefined || !isSeen(key))
+    this.letters = this.letters.filter((letter) => letter.key === undefined || !isSeen(letter.key, letter))
   }
 
-  async #send() {
+  async #work() {
     if (this.#sending) return
     this.#sending = true
     let pause = 500
     for (;;) {
       const letter = this.letters.find(({ key, problem }) => key === undefined && problem === undefined)
       if (letter === undefined) break
-      const { author, idempotency, text } = letter
       try {
-        const { key } = await ask(
-          "POST",
-          "v1/rows/chat",
-          { author, text },
-          { "idempotency-key": idempotency }
-        )
+        const { key } = await this.#send(letter, { "idempotency-key": letter.idempotency })
         letter.key = key
         pause = 500
       } catch (error) {

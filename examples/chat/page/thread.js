@@ -2,9 +2,8 @@
  * The messages that a page shows: the live ones, which the server keeps it up to date on, and behind them as much history
  * as it has read. History is not written any more, so what has been read of it stays right.
  */
-const name = "chat"
-
 export class Thread {
+  #name
   /** By key, which sorts in the order of sending. */
   #live = new Map()
   #past = new Map()
@@ -12,6 +11,11 @@ export class Thread {
   #begins = undefined
   /** Counts how often the page has lost what stands between the history it has and what is live. */
   #times = 0
+
+  /** `name`: of its collection. */
+  constructor(name) {
+    this.#name = name
+  }
 
   get keys() {
     return [...this.#past.keys(), ...this.#live.keys()].toSorted()
@@ -31,16 +35,22 @@ export class Thread {
 
   /** What a message has made of the rows. */
   take({ message, outcome, touched }, rows) {
-    const part = message.collections?.[name]
+    const part = message.collections?.[this.#name]
     if (outcome !== "applied" || part === undefined) return
     const before = this.#live
+    const changed = touched.get(this.#name)
     this.#live = new Map(
       [...rows].map(([key, row]) => [
         key,
-        touched.get(name) === "all" || touched.get(name).has(key) ? Object.fromEntries(row) : before.get(key)
+        changed === "all" || changed.has(key) ? Object.fromEntries(row) : before.get(key)
       ])
     )
-    if (part.rows !== undefined) return this.#lose()
+    if (part.rows !== undefined) {
+      this.#lose()
+      // A snapshot says whether anything has left the window; else what is live is all there is.
+      if (part.retain !== undefined && part.more !== true) this.#begins = true
+      return
+    }
     const evicted = (part.evict ?? []).filter((key) => before.has(key))
     for (const key of evicted) this.#past.set(key, before.get(key))
     // The oldest leave first. So if none of ours is left, others may have come and gone that we have not heard of.

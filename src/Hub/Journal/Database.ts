@@ -10,17 +10,18 @@ import { DatabaseSync, type StatementSync } from "node:sqlite"
 import { crc32 } from "node:zlib"
 
 import { type Answered, answeredFor, mostAnswered, mostAnsweredText } from "../../Answered.ts"
-import { checkpointOf, type Declaration, replay } from "../Checkpoint.ts"
-import type { Entry, Expiring, Kept, Past, PastAsked } from "../Journal.ts"
+import { awayIn, checkpointOf, type Declaration, replay, settleMembers } from "../Checkpoint.ts"
+import type { Entry, Expiring, Kept, Member, Past, PastAsked } from "../Journal.ts"
 import { History, historyTables, historyUpgrade } from "./History.ts"
 import { defaultMemory, type Memory } from "../State.ts"
+import { layMembers, Members } from "./Members.ts"
 import { DatabaseMistake, mistakeOf, openMistakeOf } from "./Mistake.ts"
 
 /** "RTCS", so that nobody takes the file for another, nor we another's for ours. */
 const applicationId = 0x52544353
-const layout = 4
-/** One that can be made into this one. */
-const olderLayout = 3
+const layout = 5
+/** Those that can be made into this one: without ages in history, and without members by themselves. */
+const olderLayouts: ReadonlySet<number> = new Set([3, 4])
 /** A log of fewer characters than this is not worth a checkpoint. */
 const shortLog = 4 * 1024 * 1024
 
@@ -37,6 +38,7 @@ export class Database {
   private readonly inode: number
   private readonly insert: StatementSync
   private readonly history: History
+  private readonly members: Members
   private readonly memory: Memory
   private readonly epoch: string
   private collections: ReadonlyArray<Declaration>
@@ -81,6 +83,7 @@ export class Database {
       this.inode = statSync(file).ino
       this.insert = this.db.prepare("INSERT INTO log (revision, text) VALUES (?, ?)")
       this.history = new History(this.db)
+      this.members = new Members(this.db)
       this.logLength = this.sum("log")
       this.checkpointLength = this.sum("checkpoint")
     } catch (error) {
@@ -98,14 +101,14 @@ export class Database {
     // A run that was killed before its first transaction leaves an empty file.
     if (application_id === 0 && tables === 0) return
     if (application_id !== applicationId) throw new DatabaseMistake("foreign", "another application's file")
-    if (user_version !== layout && user_version !== olderLayout)
+    if (user_version !== layout && !olderLayouts.has(user_version))
       throw new DatabaseMistake("version", `layout ${user_version}, and this is ${layout}`)
   }
 
   private lay({ collections, epoch }: Pick<Kept, "epoch" | "collections">): void {
     // Nothing is written where all is there: the disk may be full, and what it has can be served still.
     if (this.isLaid(layout)) return
-    if (this.isLaid(olderLayout)) this.db.exec(historyUpgrade)
+    if (this.isLaid(3)) this.db.exec(historyUpgrade)
     this.db.exec(`
       PRAGMA application_id = ${applicationId};
       PRAGMA user_version = ${layout};
@@ -120,6 +123,7 @@ export class Database {
       CREATE TABLE IF NOT EXISTS answered (id TEXT PRIMARY KEY, at INTEGER NOT NULL, text TEXT NOT NULL) STRICT;
       CREATE INDEX IF NOT EXISTS answered_by_age ON answered (at);
       ${historyTables}
+      ${layMembers}
     `)
     this.db
       .prepare("INSERT INTO hub SELECT ?, ?, 0 WHERE NOT EXISTS (SELECT 1 FROM hub)")
@@ -168,7 +172,8 @@ export class Database {
       this.newest = entries.at(-1)?.revision ?? this.newest
       const { collections, epoch } = this
       const answered = this.answered()
-      return { epoch, collections, pieces: pieces.map(({ text }) => text), entries, answered }
+      const members = this.members.touchedBy(entries)
+      return { epoch, collections, pieces: pieces.map(({ text }) => text), entries, members, answered }
     } catch (error) {
       throw mistakeOf(error)
     }
@@ -245,6 +250,24 @@ export class Database {
     }
   }
 
+  /** Throws a `DatabaseMistake`. */
+  keep(member: Member): void {
+    try {
+      this.transact(() => this.members.keep(member))
+    } catch (error) {
+      throw mistakeOf(error)
+    }
+  }
+
+  /** Throws a `DatabaseMistake`. */
+  member(name: string): string | undefined {
+    try {
+      return this.members.text(name)
+    } catch (error) {
+      throw mistakeOf(error)
+    }
+  }
+
   /** Puts a checkpoint in place of everything. Throws a `DatabaseMistake`. */
   replace({ collections, pieces }: Pick<Kept, "collections" | "pieces">): void {
     try {
@@ -252,6 +275,8 @@ export class Database {
         this.db.prepare("UPDATE hub SET collections = ?").run(JSON.stringify(collections))
         this.write(this.generation + 1, 0, pieces)
         this.adopt(Number.MAX_SAFE_INTEGER)
+        const away = new Set(pieces.flatMap(awayIn))
+        this.members.drop(this.members.all().filter(([name]) => !away.has(name)))
       })
       this.collections = collections
       this.adopted()
@@ -270,13 +295,17 @@ export class Database {
       this.discard()
       const upTo = this.newest
       const state = yield* replay(this.load(), this.memory)
+      const over = settleMembers(state, this.members.all())
       const generation = this.generation + 1
       let part = 0
       for (const piece of checkpointOf(state)) {
         this.transact(() => this.write(generation, part++, [piece]))
         yield
       }
-      this.transact(() => this.adopt(upTo))
+      this.transact(() => {
+        this.adopt(upTo)
+        this.members.drop(over)
+      })
       this.adopted()
     } catch (error) {
       // Tried again when as much has come again; the log is all there until then.

@@ -37,6 +37,12 @@ export const layerFallback = Layer.effect(
         ),
       // What cannot be let go of is no reason to give up what can be kept.
       expire: (expiring) => Effect.suspend(() => (failed ? Effect.succeed(false) : journal.expire(expiring))),
+      keepMember: (member) =>
+        Effect.suspend(() => (failed ? Effect.void : journal.keepMember(member))).pipe(Effect.catch(abandon)),
+      member: (name) =>
+        Effect.suspend(() => (failed ? Effect.undefined : journal.member(name))).pipe(
+          Effect.catch((failure) => Effect.andThen(abandon(failure), Effect.undefined))
+        ),
       replace: (kept) =>
         Effect.suspend(() => (failed ? Effect.void : journal.replace(kept))).pipe(Effect.catch(abandon)),
       lost: Effect.never,

@@ -10,6 +10,7 @@ import {
   Journal,
   type Kept,
   type Left,
+  type Member,
   type Past,
   type PastAsked
 } from "../Journal.ts"
@@ -19,6 +20,8 @@ export class Disk {
   kept: Kept | undefined
   history: Array<Left> = []
   readonly answered: Array<Answered> = []
+  /** As they were kept, one after the other. */
+  members: ReadonlyArray<Member> = []
 
   get entries(): ReadonlyArray<Entry> {
     return this.kept?.entries ?? []
@@ -59,10 +62,22 @@ export class Disk {
       .toReversed()
   }
 
+  member(name: string): string | undefined {
+    return this.members.findLast((member) => member.name === name)?.text
+  }
+
+  /** By name, the newest of each. */
+  get texts(): ReadonlyMap<string, string> {
+    return new Map(this.members.map(({ name, text }) => [name, text]))
+  }
+
   /** Loses the last entries, as a power cut does. */
   lose(count: number): void {
-    if (this.kept !== undefined)
-      this.kept = { ...this.kept, entries: this.entries.slice(0, Math.max(0, this.entries.length - count)) }
+    if (this.kept === undefined) return
+    const left = this.entries.length - count
+    const lost = new Set(this.entries.slice(Math.max(0, left)).map(({ revision }) => revision))
+    this.kept = { ...this.kept, entries: this.entries.slice(0, Math.max(0, left)) }
+    this.members = this.members.filter(({ rev }) => !lost.has(rev))
   }
 }
 
@@ -71,7 +86,7 @@ export const layerMemory = (disk: Disk) =>
     open: (fresh) =>
       Effect.sync(() => {
         disk.kept ??= { ...fresh, pieces: [], entries: [] }
-        return { ...disk.kept, entries: [...disk.entries], answered: [...disk.answered] }
+        return { ...disk.kept, entries: [...disk.entries], members: disk.texts, answered: [...disk.answered] }
       }),
     append: (entry) =>
       Effect.sync(() => {
@@ -83,6 +98,11 @@ export const layerMemory = (disk: Disk) =>
         Effect.sync(() => disk.expire(expiring)),
         false
       ),
+    keepMember: (member) =>
+      Effect.sync(() => {
+        disk.members = [...disk.members, member]
+      }),
+    member: (name) => Effect.sync(() => disk.member(name)),
     replace: (kept) =>
       Effect.sync(() => {
         disk.kept = { epoch: disk.kept!.epoch, ...kept, entries: [] }

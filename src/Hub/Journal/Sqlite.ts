@@ -74,6 +74,8 @@ export const layerSqlite = (file: string) =>
         past: (asked) =>
           Effect.map(ask({ op: "past", ...asked }), (rows) => rows as ReadonlyArray<Past> | undefined),
         expire: (expiring) => Effect.map(ask({ op: "expire", ...expiring }), (more) => more === true),
+        keepMember: (member) => Effect.asVoid(ask({ op: "keep", member })),
+        member: (name) => Effect.map(ask({ op: "member", name }), (text) => text as string | undefined),
         replace: (kept) => Effect.asVoid(ask({ op: "replace", ...kept })),
         lost: Deferred.await(lost),
         outlives: () => true,

@@ -4,7 +4,7 @@
  */
 import { parentPort, workerData } from "node:worker_threads"
 
-import type { Entry, Expiring, Kept, Past, PastAsked } from "../Journal.ts"
+import type { Entry, Expiring, Kept, Member, Past, PastAsked } from "../Journal.ts"
 import { Database } from "./Database.ts"
 import type { Memory } from "../State.ts"
 import { type DatabaseMistake, mistakeOf } from "./Mistake.ts"
@@ -15,6 +15,8 @@ export type Request =
   | ({ readonly op: "replace" } & Pick<Kept, "collections" | "pieces">)
   | ({ readonly op: "past" } & PastAsked)
   | ({ readonly op: "expire" } & Expiring)
+  | { readonly op: "keep"; readonly member: Member }
+  | { readonly op: "member"; readonly name: string }
   | { readonly op: "close" }
 
 export type Numbered = Request & { readonly id: number }
@@ -22,7 +24,7 @@ export type Numbered = Request & { readonly id: number }
 /** `id`: of the request that this answers. */
 export interface Answer {
   readonly id: number
-  readonly value?: Kept | ReadonlyArray<Past> | boolean | undefined
+  readonly value?: Kept | ReadonlyArray<Past> | boolean | string | undefined
   readonly mistake?: Pick<DatabaseMistake, "trouble" | "message"> | undefined
 }
 
@@ -96,6 +98,12 @@ port.on("message", (request: Numbered) => {
     case "expire":
       flush()
       return answer(id, () => database!.expire(request))
+    case "keep":
+      // What it shows has to be in the log before it.
+      flush()
+      return answer(id, () => database!.keep(request.member))
+    case "member":
+      return answer(id, () => database!.member(request.name))
     case "replace":
       flush()
       return answer(id, () => {

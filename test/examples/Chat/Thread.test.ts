@@ -6,19 +6,22 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cast, change, type Receipt, snapshot } from "../Page/Messages.ts"
 
 interface Thread {
+  readonly hasOlder: boolean
   readonly keys: ReadonlyArray<string>
   readonly isLive: (key: string) => boolean
   readonly take: (receipt: Receipt, rows: ReadonlyMap<string, ReadonlyMap<string, unknown>>) => void
   readonly older: () => { readonly before: string; readonly take: (page: object) => void }
 }
 const page = join(import.meta.dirname, "../../../examples/chat/page")
-const { Thread } = (await import(join(page, "thread.js"))) as { readonly Thread: new () => Thread }
+const { Thread } = (await import(join(page, "thread.js"))) as {
+  readonly Thread: new (name: string) => Thread
+}
 
 const row = (id: string) => ({ id, author: "Ada", text: id, at: 1 })
 const rowsOf = (...keys: ReadonlyArray<string>) => Object.fromEntries(keys.map((key) => [key, row(key)]))
 
 const opened = () => {
-  const [cast, thread] = [new Cast(), new Thread()]
+  const [cast, thread] = [new Cast(), new Thread("chat")]
   const take = (text: string) => thread.take(cast.take(text), cast.collections.get("chat")!.rows)
   take(snapshot("e-1-x", { chat: { rows: rowsOf("c", "d") } }))
   return { take, thread }
@@ -48,5 +51,15 @@ describe("the thread of the chat", () => {
     take(snapshot("f-1-x", { chat: { rows: rowsOf("y") } }))
     late.take(history)
     assert.deepStrictEqual(thread.keys, ["y"])
+  })
+
+  it("offers nothing older where the server says that nothing has left the window", () => {
+    const [cast, thread] = [new Cast(), new Thread("chat")]
+    const take = (part: object) =>
+      thread.take(cast.take(snapshot("e-1-x", { chat: part })), cast.collections.get("chat")!.rows)
+    take({ retain: { rows: 500 }, rows: rowsOf("c") })
+    assert.isFalse(thread.hasOlder)
+    take({ retain: { rows: 500 }, more: true, rows: rowsOf("c") })
+    assert.isTrue(thread.hasOlder)
   })
 })

@@ -1,0 +1,108 @@
+/**
+ * Which members of written families are in memory: one that nobody has read or written for a while is kept by the journal
+ * as it is, with its revisions, tombstones and floor, and leaves State; it comes back when somebody needs it. That is no
+ * commit and changes no cursor. First the journal has it, then it goes: a death between the two finds it in both places.
+ */
+import { Clock, Duration, Effect, Metric } from "effect"
+
+import type { Catalog } from "../Catalog.ts"
+import { familyOf } from "../Collection.ts"
+import type { WrittenOptions } from "../Config.ts"
+import { steady } from "../Steady.ts"
+import type { Demand } from "../Upstream.ts"
+import { tableOf, tableText } from "./Checkpoint.ts"
+import type { Followers } from "./Followers.ts"
+import type { Journal } from "./Journal.ts"
+import type { Memory, State } from "./State.ts"
+import type { Table } from "./Table.ts"
+
+const awayNow = Metric.gauge("hub_members_paged_out", {
+  description:
+    "Members of written families whose rows are in the journal alone, because nobody reads or writes them"
+})
+
+const defaultAfter = Duration.minutes(30)
+/** A family is looked through four times in the time after which a member goes, but not more rarely than this, ms. */
+const rarest = 60_000
+
+export const pager = Effect.fnUntraced(function* (options: {
+  readonly state: State
+  readonly catalog: Catalog["Service"]
+  readonly memory: Memory
+  readonly journal: Journal["Service"]
+  readonly followers: Followers
+  readonly demand: Demand["Service"]
+}) {
+  const { catalog, demand, followers, journal, memory, state } = options
+  const clock = steady(yield* Clock.Clock)
+  const context = yield* Effect.context<never>()
+  /** By family, ms. */
+  const after = new Map<string, number>()
+  for (const { family, made, name } of catalog.declared.values())
+    if (family && made._tag === "Written") after.set(name, afterOf(made.options))
+  const longest = Math.max(0, ...after.values())
+  /** When one was written or came back last, ms of the steady clock. */
+  const usedAt = new Map<string, number>()
+
+  const use = (names: Iterable<string>): void => {
+    const now = clock.currentTimeMillisUnsafe()
+    for (const name of names) if (after.has(familyOf(name)?.family ?? "")) usedAt.set(name, now)
+  }
+  const count = () => awayNow.updateUnsafe(state.away.size, context)
+  count()
+
+  const isIdle = (name: string, table: Table | undefined): table is Table => {
+    const wait = after.get(familyOf(name)?.family ?? "")
+    // One without rows is bounded with all others that have none.
+    if (wait === undefined || table === undefined || table.size === 0) return false
+    // What is away is live: one that is still to be loaded is not.
+    if (table.health.state !== "live") return false
+    const used = usedAt.get(name)
+    if (used === undefined) use([name])
+    const last = Math.max(used ?? Infinity, demand.readAt(name))
+    return last + wait <= clock.currentTimeMillisUnsafe() && !state.holds.has(name)
+  }
+
+  const pageOut = Effect.fnUntraced(function* (name: string, table: Table) {
+    const { rev } = table
+    if (table.keptAt !== rev) yield* journal.keepMember({ name, rev, text: tableText(table) })
+    table.keptAt = rev
+    // Somebody may have come meanwhile, or the journal may be gone.
+    if (state.tables.get(name) !== table || table.rev !== rev || !isIdle(name, table)) return
+    if (!journal.outlives()) return
+    state.pageOut(name)
+    usedAt.delete(name)
+    followers.tell({ _tag: "PagedOut", name })
+    count()
+  })
+
+  const sweep = Effect.gen(function* () {
+    demand.forgetReads(clock.currentTimeMillisUnsafe() - longest)
+    if (!journal.outlives()) return
+    const idle = [...state.tables].filter(([name, table]) => isIdle(name, table))
+    for (const [name, table] of idle) if (isIdle(name, table)) yield* pageOut(name, table)
+  }).pipe(
+    // They stay where they are; it is tried again.
+    Effect.catch((failure) => Effect.logWarning(`idle members stay in memory: ${failure.message}`))
+  )
+
+  const bring = Effect.fnUntraced(function* (name: string) {
+    const text = yield* Effect.orDie(journal.member(name))
+    const away = state.away.get(name)
+    if (away === undefined) return
+    const table = text === undefined ? undefined : tableOf(text, memory)
+    if (table === undefined || Math.max(table.rev, table.floor) !== away.rev)
+      return yield* Effect.die(new Error(`${name} is paged out, and ${journal.file} does not have it`))
+    use([name])
+    state.pageIn(name, () => table)
+    followers.tell({ _tag: "PagedIn", name, text: text! })
+    count()
+  })
+
+  const every = Math.min(rarest, ...[...after.values()].map((ms) => ms / 4))
+  const run = after.size === 0 ? Effect.never : sweep.pipe(Effect.delay(every), Effect.forever)
+  return { bring, run, use }
+})
+
+const afterOf = ({ pageOutAfter = defaultAfter }: WrittenOptions<unknown>): number =>
+  Duration.toMillis(Duration.fromInputUnsafe(pageOutAfter))
