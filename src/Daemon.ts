@@ -3,7 +3,7 @@ import { join } from "node:path"
 
 import { Effect, Layer } from "effect"
 
-import { Http } from "./Http.ts"
+import { Http, Quotas } from "./Http.ts"
 import { Hub, Journal, layerFallback, layerSqlite } from "./Hub.ts"
 import { RateEngine } from "./RateEngine.ts"
 import { Settings } from "./Settings.ts"
@@ -50,6 +50,7 @@ export const layerThreads = (options: {
         )
       )
     ),
+    Layer.provide(Quotas.layer),
     Layer.provideMerge(layerHub)
   )
 

@@ -15,6 +15,7 @@ import { clientLeft, guard, type Handler } from "./Http/Guard.ts"
 import { livez, readyz } from "./Http/Health.ts"
 import { history } from "./Http/History.ts"
 import { Limits } from "./Http/Limits.ts"
+import { Quotas } from "./Http/Limits/Quotas.ts"
 import { Problem, problemResponse } from "./Http/Problem.ts"
 import { refresh } from "./Http/Refresh.ts"
 import type { Ground } from "./Http/Road.ts"
@@ -35,6 +36,7 @@ export { Auth } from "./Http/Auth.ts"
 export { BadKey } from "./Http/Auth/Tokens.ts"
 export { changes } from "./Http/Changes.ts"
 export { Limits } from "./Http/Limits.ts"
+export { type NoPlace, type Place, Quotas, type TooSoon } from "./Http/Limits/Quotas.ts"
 export { Problem, problemDetails } from "./Http/Problem.ts"
 export { askedOf, type Ground, queryOf, retryAfter } from "./Http/Road.ts"
 export type { Caller } from "./Http/Auth/Caller.ts"
@@ -266,12 +268,15 @@ const drain = Layer.effectDiscard(
   })
 )
 
+const services = Layer.mergeAll(Auth.layer, Limits.layer)
+
 export const Http = {
   layer: drain.pipe(
     Layer.provideMerge(Layer.mergeAll(main, admin)),
-    Layer.provide([Auth.layer, Limits.layer])
+    Layer.provide(services),
+    Layer.provide(Quotas.layer)
   ),
   /** For a thread that only serves readers, and for the one that serves none. */
-  layerReaders: drain.pipe(Layer.provideMerge(main), Layer.provide([Auth.layer, Limits.layer])),
-  layerOperators: drain.pipe(Layer.provideMerge(admin), Layer.provide([Auth.layer, Limits.layer]))
+  layerReaders: drain.pipe(Layer.provideMerge(main), Layer.provide(services)),
+  layerOperators: drain.pipe(Layer.provideMerge(admin), Layer.provide(services))
 }

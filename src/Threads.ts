@@ -20,13 +20,13 @@ import {
 import { ServeError } from "effect/http/HttpServerError"
 import { PrometheusMetrics } from "effect/observability"
 
-import { type Revocation, Siblings } from "./Http.ts"
+import { type Quotas, type Revocation, Siblings } from "./Http.ts"
 import type { Hub } from "./Hub.ts"
 import type { Writes } from "./RateEngine.ts"
 import { Settings } from "./Settings.ts"
 import { steady } from "./Steady.ts"
-import type { Orders } from "./Threads/Messages.ts"
-import { type Ended, type MainLine, runThread } from "./Threads/Thread.ts"
+import type { MainLine, Orders } from "./Threads/Messages.ts"
+import { type Ended, runThread } from "./Threads/Thread.ts"
 import { Totals } from "./Threads/Totals.ts"
 import type { Demand } from "./Upstream.ts"
 
@@ -215,6 +215,6 @@ const portOf = ({ host, port }: Settings["Service"]): Effect.Effect<number, Serv
 export const Threads = {
   layer: (
     options: Options
-  ): Layer.Layer<never, ServeError | ThreadFailed, Hub | Demand | Settings | Writes> =>
+  ): Layer.Layer<never, ServeError | ThreadFailed, Hub | Demand | Quotas | Settings | Writes> =>
     Layer.effect(Siblings, make(options))
 }

@@ -399,3 +399,22 @@ export const upgradeHeaders = (headers: Headers = {}): Headers => ({
   "sec-websocket-key": randomBytes(16).toString("base64"),
   ...headers
 })
+
+/** The answer to an upgrade that is refused. */
+export const refusedUpgrade = (url: string, headers: Headers = {}): Promise<http.IncomingMessage> =>
+  new Promise((done, fail) => {
+    http
+      .get(url, {
+        headers: {
+          connection: "Upgrade",
+          upgrade: "websocket",
+          "sec-websocket-version": "13",
+          "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
+          ...headers
+        },
+        agent: false
+      })
+      .on("response", done)
+      .on("upgrade", () => fail(new Error("it was let in")))
+      .on("error", fail)
+  })

@@ -105,7 +105,7 @@ class Roads extends HttpApiGroup.make("roads").add(
       wait: described("How long to wait for a change: 0s to 55s, default 25s. Also as Prefer: wait=N.")
     },
     success: [Schema.Union([Snapshot, Change]), HttpApiSchema.NoContent],
-    error: [InvalidQuery, Unauthenticated, Forbidden, UnknownCollection, TooMany]
+    error: [InvalidQuery, Unauthenticated, Forbidden, UnknownCollection, TooMany, Unavailable]
   }).annotate(OpenApi.Summary, "Long poll: the change since a cursor, as soon as there is one"),
   HttpApiEndpoint.get("stream", "/v1/stream", {
     query: { ...query, since, interval },
@@ -173,7 +173,7 @@ class Who extends HttpApiGroup.make("who").add(
       ticket: Schema.String,
       expiresIn: Schema.Int.annotate({ description: "seconds" })
     }),
-    error: [Unauthenticated, Forbidden, TooMany]
+    error: [Unauthenticated, Forbidden, TooMany, Unavailable]
   }).annotate(OpenApi.Summary, "Opens one stream or socket as ?ticket=, for what can send no header"),
   HttpApiEndpoint.post("revocations", "/v1/revocations", {
     payload: Schema.Union([Schema.Struct({ sub: Schema.String }), Schema.Struct({ jti: Schema.String })]),

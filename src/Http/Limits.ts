@@ -8,11 +8,21 @@ import type { Caller } from "./Auth/Caller.ts"
 import { Addresses, proxy } from "./Limits/Addresses.ts"
 import { Bucket } from "./Limits/Bucket.ts"
 import { Counts } from "./Limits/Counts.ts"
-import { Rates } from "./Limits/Rates.ts"
-import { Slot, tooMany } from "./Limits/Slot.ts"
-import type { Problem } from "./Problem.ts"
+import { type NoPlace, Quotas, quotasOf, type TooSoon } from "./Limits/Quotas.ts"
+import { noPlace, Slot } from "./Limits/Slot.ts"
+import { Problem } from "./Problem.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
+
+const unlimited: Limited = {
+  connections: 1e9,
+  connectionsPerAddress: 1e9,
+  connectionsPerSubject: 1e9,
+  writesPerSecond: 1e9,
+  writeBurst: 1e9,
+  messagesPerSecond: 1e9,
+  trustedProxies: []
+}
 
 export class Limits extends Context.Service<
   Limits,
@@ -34,23 +44,16 @@ export class Limits extends Context.Service<
 >()("ratecast/Http/Limits") {
   static readonly layer = Layer.effect(
     Limits,
-    Effect.flatMap(Settings, ({ limits }) => make(limits))
+    Effect.gen(function* () {
+      const { limits } = yield* Settings
+      return yield* make(limits, yield* Quotas)
+    })
   )
 
   /** None, for clients in memory. */
   static readonly layerOpen = Layer.effect(
     Limits,
-    Effect.suspend(() =>
-      make({
-        connections: 1e9,
-        connectionsPerAddress: 1e9,
-        connectionsPerSubject: 1e9,
-        writesPerSecond: 1e9,
-        writeBurst: 1e9,
-        messagesPerSecond: 1e9,
-        trustedProxies: []
-      })
-    )
+    Effect.flatMap(quotasOf(unlimited), (quotas) => make(unlimited, quotas))
   )
 }
 
@@ -60,17 +63,24 @@ export class Limits extends Context.Service<
  */
 const perLasting = 10
 
-const writesTooFast = "so many writes a second are more than may be"
+const notYet = (tooSoon: TooSoon): Problem =>
+  tooSoon === "late"
+    ? new Problem({
+        code: "unavailable",
+        detail: "how much has been written was not known in time; try again",
+        retryAfterMs: 1_000
+      })
+    : new Problem({
+        code: "too_many",
+        detail: "so many writes a second are more than may be",
+        retryAfterMs: tooSoon
+      })
 
-function make(limited: Limited) {
+function make(limited: Limited, quotas: Quotas["Service"]) {
   return Effect.gen(function* () {
     const time = steady(yield* Clock.Clock)
     const addresses = new Addresses(limited.trustedProxies)
-    const perAddress = new Counts(limited.connectionsPerAddress)
-    const perSubject = new Counts(limited.connectionsPerSubject)
     const arrived = new Counts(limited.connectionsPerAddress * perLasting)
-    const writes = new Rates(time, limited.writesPerSecond, limited.writeBurst)
-    let all = 0
     let warned = false
     let crowded = false
     const run = Effect.runForkWith(yield* Effect.context<never>())
@@ -85,20 +95,16 @@ function make(limited: Limited) {
 
     return Limits.of({
       admit: <A, E, R>(request: Request, use: (slot: Slot) => Effect.Effect<A, E, R>) =>
-        Effect.suspend((): Effect.Effect<A, E | Problem, R> => {
+        Effect.suspend(() => {
           const { group, isUnknownProxy } = addresses.of(request)
-          if (all >= limited.connections) return tooMany("there are as many connections as may be")
-          if (!perAddress.take(group))
-            return (isUnknownProxy ? warn : Effect.void).pipe(
-              Effect.andThen(tooMany("there are as many connections of this address as may be"))
-            )
-          all++
-          const slot = new Slot(group, perSubject, () => {
-            all--
-            perAddress.give(group)
-          })
+          const slot = new Slot(group, quotas.place())
+          const served = (why: NoPlace | undefined): Effect.Effect<A, E | Problem, R> => {
+            if (why === undefined) return use(slot)
+            const refused = noPlace(why)
+            return why === "address" && isUnknownProxy ? Effect.andThen(warn, refused) : refused
+          }
           return Effect.ensuring(
-            use(slot),
+            Effect.suspend(() => Effect.flatMap(slot.take(), served)),
             Effect.sync(() => slot.isKept || slot.release())
           )
         }),
@@ -106,9 +112,8 @@ function make(limited: Limited) {
         // A backend is not slowed down.
         by === "api key"
           ? Effect.void
-          : Effect.andThen(
-              subject === undefined ? Effect.void : writes.take(`subject ${subject}`, writesTooFast),
-              writes.take(`address ${address}`, writesTooFast)
+          : Effect.flatMap(quotas.write(address, subject), (tooSoon) =>
+              tooSoon === undefined ? Effect.void : notYet(tooSoon)
             ),
       addressOf: (request) => addresses.of(request).group,
       arrive: (peer) => {

@@ -5,7 +5,7 @@ import { Cause, Effect, Exit, Layer, Option, References } from "effect"
 
 import { Catalog } from "../Catalog.ts"
 import { loadCatalog } from "../Catalog/Load.ts"
-import { Http, Siblings } from "../Http.ts"
+import { Http, Quotas, Siblings } from "../Http.ts"
 import { Log, Readers } from "../Hub.ts"
 import { Writes } from "../RateEngine.ts"
 import { Settings } from "../Settings.ts"
@@ -22,13 +22,14 @@ const layerSettings = Layer.effect(
   Effect.map(Settings, (settings) => ({ ...settings, port, logFormat: Option.some(logFormat) }))
 ).pipe(Layer.provide(Settings.layer))
 
-const layerOf = ({ demand, held, listens, log, siblings, writes }: Serving) =>
+const layerOf = ({ demand, held, listens, log, quotas, siblings, writes }: Serving) =>
   Layer.effectDiscard(listens).pipe(
     Layer.provide(Http.layerReaders),
     // Only then: who connected before would wait, or find nothing.
     Layer.provide(Layer.effectDiscard(held)),
     Layer.provide(Readers.layerFollower),
     Layer.provide(Layer.succeed(Siblings, siblings)),
+    Layer.provide(Layer.succeed(Quotas, quotas)),
     Layer.provide(Layer.succeed(Demand, demand)),
     Layer.provide(Layer.succeed(Writes, writes)),
     Layer.provide(Layer.succeed(Log, log)),

@@ -28,15 +28,23 @@ interface Answer {
   readonly defect?: string
 }
 
-/** The other end is there no more. */
-export class HungUp extends Data.TaggedError("HungUp")<{}> {}
+/** The other end is there no more, or too late. */
+export class Unanswered extends Data.TaggedError("Unanswered")<{}> {}
+
+interface Waiting {
+  readonly resume: (answer: Answer | undefined) => void
+  readonly until: number
+}
+
+/** Where so many wait, a question that may be given up is not asked. */
+const maxWaiting = 20_000
 
 export class Line<Out, In, Ask extends Questions, Asked extends Questions> {
   private readonly send: (message: Out | Question | Answer) => void
   private readonly hear: (message: In) => void
   private readonly answers: Answers<Asked>
   private readonly fork: (effect: Effect.Effect<void>) => void
-  private readonly waiting = new Map<number, (answer: Answer | undefined) => void>()
+  private readonly waiting = new Map<number, Waiting>()
   private ids = 0
   private hungUp = false
 
@@ -56,16 +64,21 @@ export class Line<Out, In, Ask extends Questions, Asked extends Questions> {
     this.send(message)
   }
 
+  /** `until`: what `expire` gives up by. */
   ask<Name extends keyof Ask & string>(
     name: Name,
-    about: Ask[Name]["about"]
-  ): Effect.Effect<Ask[Name]["answer"], HungUp> {
-    return Effect.callback<Answer, HungUp>((resume) => {
-      if (this.hungUp) return resume(Effect.fail(new HungUp()))
+    about: Ask[Name]["about"],
+    until = Infinity
+  ): Effect.Effect<Ask[Name]["answer"], Unanswered> {
+    return Effect.callback<Answer, Unanswered>((resume) => {
+      if (this.hungUp || (until < Infinity && this.waiting.size >= maxWaiting))
+        return resume(Effect.fail(new Unanswered()))
       const id = this.ids++
-      this.waiting.set(id, (answer) =>
-        resume(answer === undefined ? Effect.fail(new HungUp()) : Effect.succeed(answer))
-      )
+      this.waiting.set(id, {
+        resume: (answer) =>
+          resume(answer === undefined ? Effect.fail(new Unanswered()) : Effect.succeed(answer)),
+        until
+      })
       this.send({ _tag: "Question", id, name, about })
       return Effect.sync(() => this.waiting.delete(id))
     }).pipe(
@@ -80,35 +93,53 @@ export class Line<Out, In, Ask extends Questions, Asked extends Questions> {
     const said = message as Question | Answer
     if (said._tag === "Question") return this.reply(said)
     if (said._tag !== "Answer") return this.hear(message as In)
-    const resume = this.waiting.get(said.id)
+    const waiting = this.waiting.get(said.id)
     this.waiting.delete(said.id)
-    resume?.(said)
+    waiting?.resume(said)
+  }
+
+  /** Gives up those who wait for too long; a fiber and a timer for each would cost more than the question. */
+  expire(now: number): void {
+    for (const [id, { resume, until }] of this.waiting) {
+      if (until > now) continue
+      this.waiting.delete(id)
+      resume(undefined)
+    }
   }
 
   /** Nothing comes any more. */
   hangUp(): void {
     this.hungUp = true
-    for (const resume of this.waiting.values()) resume(undefined)
+    for (const { resume } of this.waiting.values()) resume(undefined)
     this.waiting.clear()
   }
 
   private reply({ about, id, name }: Question): void {
     const answers = this.answers as { readonly [name: string]: (about: unknown) => Effect.Effect<unknown> }
+    const answered = (exit: Exit.Exit<unknown, unknown>): void =>
+      this.send(
+        Exit.isSuccess(exit)
+          ? { _tag: "Answer", id, answer: exit.value }
+          : { _tag: "Answer", id, defect: Cause.pretty(exit.cause) }
+      )
+    const answer = attempt(() => answers[name]!(about))
+    // What is known at once takes no fiber.
+    if (Exit.isExit(answer)) return answered(answer)
     this.fork(
-      Effect.suspend(() => answers[name]!(about)).pipe(
-        Effect.onExit((exit) =>
-          Effect.sync(() =>
-            this.send(
-              Exit.isSuccess(exit)
-                ? { _tag: "Answer", id, answer: exit.value }
-                : { _tag: "Answer", id, defect: Cause.pretty(exit.cause) }
-            )
-          )
-        ),
+      answer.pipe(
+        Effect.onExit((exit) => Effect.sync(() => answered(exit))),
         Effect.asVoid,
         // Told to whoever asked; it is for them to say so.
         Effect.ignoreCause
       )
     )
+  }
+}
+
+const attempt = <A>(make: () => Effect.Effect<A>): Effect.Effect<A> => {
+  try {
+    return make()
+  } catch (defect) {
+    return Exit.die(defect)
   }
 }

@@ -1,10 +1,11 @@
 /** What the main thread and one that serves readers tell and ask each other. */
 import type { LogLevel, Metric } from "effect"
 
-import type { Caller, Revocation } from "../Http.ts"
+import type { Caller, NoPlace, Revocation, TooSoon } from "../Http.ts"
 import type { Kept, News, Page, PastAsked } from "../Hub.ts"
 import type { Repeat, Write, WriteRefused, Wrote } from "../RateEngine.ts"
 import type { Refreshed } from "../Upstream.ts"
+import type { Line } from "./Line.ts"
 
 /** What a thread begins with. */
 export interface Orders {
@@ -39,6 +40,8 @@ export type ToMain =
       readonly what: "enter" | "leave" | "touch"
       readonly collections: ReadonlyArray<string>
     }
+  /** Of a connection that has ended, or will not be; whatever has been answered. */
+  | { readonly _tag: "Release"; readonly place: number }
   /** Cannot go on, for a reason that is no defect. */
   | { readonly _tag: "Stops"; readonly message: string }
 
@@ -64,8 +67,15 @@ export type ThreadAsks = SiblingAsks & {
   readonly bring: Asks<string, void>
   readonly past: Asks<PastAsked, Page>
   readonly metrics: Asks<undefined, string>
+  /** A place, by a number of the thread's own. */
+  readonly take: Asks<readonly [place: number, address: string], NoPlace | undefined>
+  readonly belongsTo: Asks<readonly [place: number, subject: string], NoPlace | undefined>
+  readonly countWrite: Asks<readonly [address: string, subject: string | undefined], TooSoon | undefined>
 }
 
 export type MainAsks = SiblingAsks & {
   readonly metrics: Asks<undefined, ReadonlyArray<Metric.Metric.Snapshot>>
 }
+
+export type ThreadLine = Line<ToMain, ToThread, ThreadAsks, MainAsks>
+export type MainLine = Line<ToThread, ToMain, MainAsks, ThreadAsks>

@@ -1,22 +1,26 @@
 /** What a thread that serves readers has in place of a journal, of sources and of siblings: a line to the main thread. */
 import type { MessagePort } from "node:worker_threads"
 
-import { Deferred, Effect, FiberSet, Metric, type Scope } from "effect"
+import { Clock, Deferred, Effect, FiberSet, Metric, type Scope } from "effect"
 
 import { familyOf } from "../Collection.ts"
-import type { Own, Revocation, Siblings } from "../Http.ts"
+import type { Own, Quotas, Revocation, Siblings } from "../Http.ts"
 import type { Log, News } from "../Hub.ts"
 import { WriteRefused, type Writes } from "../RateEngine.ts"
+import { steady } from "../Steady.ts"
 import type { Demand } from "../Upstream.ts"
 import { Line } from "./Line.ts"
-import type { MainAsks, ThreadAsks, ToMain, ToThread } from "./Messages.ts"
+import type { MainAsks, ThreadAsks, ThreadLine, ToMain, ToThread } from "./Messages.ts"
+import { quotasBy } from "./QuotasBy.ts"
 
-type ThreadLine = Line<ToMain, ToThread, ThreadAsks, MainAsks>
+/** How often those are looked for who have waited for too long. */
+const expireEvery = "250 millis"
 
 export interface Serving {
   readonly log: Log["Service"]
   readonly demand: Demand["Service"]
   readonly writes: Writes["Service"]
+  readonly quotas: Quotas["Service"]
   readonly siblings: Siblings
   /** The state is here: returns when readers may be let in. */
   readonly held: Effect.Effect<void>
@@ -74,6 +78,12 @@ export const serving = Effect.fnUntraced(function* (
     }
   })
   port.on("message", line.receive)
+  const clock = steady(yield* Clock.Clock)
+  yield* Effect.sync(() => line.expire(clock.currentTimeMillisUnsafe())).pipe(
+    Effect.andThen(Effect.sleep(expireEvery)),
+    Effect.forever,
+    Effect.forkScoped
+  )
 
   return {
     log: {
@@ -97,6 +107,7 @@ export const serving = Effect.fnUntraced(function* (
           "code" in answer ? Effect.fail(new WriteRefused(answer)) : Effect.succeed(answer)
         )
     },
+    quotas: quotasBy(line, clock),
     siblings: {
       prefix: `${thread}.`,
       answer: (asked) => {

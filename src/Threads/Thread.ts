@@ -5,12 +5,14 @@ import { Worker } from "node:worker_threads"
 
 import { Clock, Data, Deferred, Effect, FiberSet, Scope } from "effect"
 
+import { Quotas } from "../Http.ts"
 import { Hub } from "../Hub.ts"
 import { Writes } from "../RateEngine.ts"
 import { steady } from "../Steady.ts"
 import { Demand } from "../Upstream.ts"
 import { type Answers, Line } from "./Line.ts"
-import type { MainAsks, Orders, ThreadAsks, ToMain, ToThread } from "./Messages.ts"
+import type { MainAsks, MainLine, Orders, ThreadAsks, ToMain, ToThread } from "./Messages.ts"
+import { Places } from "./Places.ts"
 import { Wants } from "./Wants.ts"
 
 /** Characters that were sent and not applied yet, beside the newest commit; more, and the thread is ended. */
@@ -23,8 +25,6 @@ const startWithin = "1 minute"
 /** Longer than readers and listener need to go. */
 const stopWithin = "2 seconds"
 
-export type MainLine = Line<ToThread, ToMain, MainAsks, ThreadAsks>
-
 /** A thread is no more, and was not asked to go. */
 export class Ended extends Data.TaggedError("Ended")<{
   readonly reason: "stopped" | "error" | "exit" | "behind" | "start"
@@ -35,11 +35,11 @@ export const runThread = Effect.fnUntraced(function* (options: {
   /** Its module. */
   readonly entry: URL
   readonly orders: Orders
-  readonly answers: Omit<Answers<ThreadAsks>, "bring" | "full" | "past" | "refresh" | "write">
+  readonly answers: Pick<Answers<ThreadAsks>, "metrics" | "ping" | "redeem" | "revoke">
   /** It has the state; returns when it may let readers in. */
   readonly held: (line: MainLine) => Effect.Effect<void>
   readonly listens: (line: MainLine) => void
-}): Effect.fn.Return<never, Ended, Hub | Demand | Writes | Scope.Scope> {
+}): Effect.fn.Return<never, Ended, Hub | Demand | Quotas | Writes | Scope.Scope> {
   const { log } = yield* Hub
   const demand = yield* Demand
   const writes = yield* Writes
@@ -52,6 +52,8 @@ export const runThread = Effect.fnUntraced(function* (options: {
   const end = (reason: Ended["reason"], detail: string) =>
     Deferred.doneUnsafe(ended, Effect.fail(new Ended({ reason, detail })))
   const wants = new Wants(demand)
+  const quotas = yield* Quotas
+  const places = new Places(quotas)
   let [sent, asked, taken, beats] = [0, 0, 0, 0]
 
   const ask = (line: MainLine) => {
@@ -92,13 +94,20 @@ export const runThread = Effect.fnUntraced(function* (options: {
         return
       case "Demand":
         return wants[message.what](message.collections)
+      case "Release":
+        return places.release(message.place)
       case "Stops":
         return void end("stopped", message.message)
     }
   }
 
   const { answers, entry, orders } = options
-  yield* Effect.addFinalizer(() => Effect.sync(() => wants.close()))
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      wants.close()
+      places.close()
+    })
+  )
   const line = yield* Effect.acquireRelease(
     Effect.sync(() => {
       const worker = new Worker(entry, { workerData: orders, env: withCompileCache(process.env) })
@@ -112,6 +121,9 @@ export const runThread = Effect.fnUntraced(function* (options: {
           refresh: demand.refresh,
           bring: log.bring,
           past: log.past,
+          take: ([place, address]) => places.take(place, address),
+          belongsTo: ([place, subject]) => places.belongsTo(place, subject),
+          countWrite: ([address, subject]) => quotas.write(address, subject),
           write: ([write, repeat]) =>
             writes
               .write(write, repeat)

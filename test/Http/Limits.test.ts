@@ -1,34 +1,13 @@
 /** How much one address and one subject may take, over real sockets. */
-import * as http from "node:http"
-
 import { assert, describe, it } from "@effect/vitest"
 import { Option } from "effect"
 
 import { Addresses } from "../../src/Http/Limits/Addresses.ts"
-import { EventClient, SocketClient } from "../Clients.ts"
+import { EventClient, refusedUpgrade, SocketClient } from "../Clients.ts"
 import { until } from "../Daemon.ts"
 import { apiKey, bearer, type Claims, Club, mint } from "./Auth/Club.ts"
 
 const from = (address: string) => ({ "x-forwarded-for": address })
-
-/** The status of an upgrade that is refused. */
-const refusedUpgrade = (url: string, headers: { readonly [name: string]: string }) =>
-  new Promise<http.IncomingMessage>((done, fail) => {
-    http
-      .get(url, {
-        headers: {
-          connection: "Upgrade",
-          upgrade: "websocket",
-          "sec-websocket-version": "13",
-          "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
-          ...headers
-        },
-        agent: false
-      })
-      .on("response", done)
-      .on("upgrade", () => fail(new Error("it was let in")))
-      .on("error", fail)
-  })
 
 describe("connections of one address", () => {
   const club = new Club({

@@ -1,16 +1,18 @@
 /** A real daemon whose readers are served by several threads, and ways to reach one of them, or to end it. */
-import { writeFileSync } from "node:fs"
+import { existsSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 
 import { type Client, EventClient } from "../Clients.ts"
 import { freePort, until } from "../Daemon.ts"
 import { type Folder, type Process, ratecast, root } from "../Process.ts"
 
-/** What a thread does to itself when the test says so. */
+/** What a thread does to itself when the test says so; 0 is the main thread. */
 const ways = {
   exit: "process.exit(3)",
   throw: 'throw new Error("a thread of the test throws")',
-  hang: "for (;;) {}"
+  hang: "for (;;) {}",
+  /** For five seconds, and then it goes on. */
+  block: "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5_000)"
 }
 
 export class Several {
@@ -33,20 +35,21 @@ export class Several {
     writeFileSync(
       file,
       `import { existsSync, unlinkSync } from "node:fs"
-import { isMainThread, workerData } from "node:worker_threads"
+import { threadId, workerData } from "node:worker_threads"
 import { Effect, Schema } from "effect"
 import { HttpClient } from "effect/http"
 import { defineConfig, hook, polled, source, written } from "${root}src/Config.ts"
 const row = Schema.Struct({ id: Schema.String, n: Schema.Int })
 const of = (path: string, options: object) =>
   polled({ source: source({ url: "${backend}" + path, ...options }), row, key: "id" })
+const number = threadId === 0 ? 0 : workerData?.thread
 const told = (way: string) => {
-  const file = ${control} + way + "-" + workerData.thread
+  const file = ${control} + way + "-" + number
   if (!existsSync(file)) return false
   unlinkSync(file)
   return true
 }
-if (!isMainThread)
+if (number !== undefined)
   setInterval(() => {
     ${Object.entries(ways)
       .map(([way, code]) => `if (told("${way}")) { ${code} }`)
@@ -121,7 +124,17 @@ export default defineConfig({ collections: {
   }
 
   tell(thread: number, way: keyof typeof ways): void {
-    writeFileSync(join(this.folder.path, `do-${way}-${thread}`), "")
+    writeFileSync(this.order(thread, way), "")
+  }
+
+  /** Returns when it does it. */
+  async told(thread: number, way: keyof typeof ways): Promise<void> {
+    this.tell(thread, way)
+    await until("told", () => !existsSync(this.order(thread, way)))
+  }
+
+  private order(thread: number, way: keyof typeof ways): string {
+    return join(this.folder.path, `do-${way}-${thread}`)
   }
 
   async metrics(): Promise<(line: string) => number | undefined> {

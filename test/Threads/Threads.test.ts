@@ -78,7 +78,8 @@ describe("readers on two threads", () => {
   beforeAll(async () => {
     daemon = await Several.start(folder, backend.url, {
       RATECAST_DATA: join(folder.path, "data"),
-      API_KEY: apiKey
+      API_KEY: apiKey,
+      WRITE_BURST: "100"
     })
   }, 30_000)
   afterAll(() => daemon.stop())

@@ -2,8 +2,6 @@
 import { Clock, Duration, Effect, Layer } from "effect"
 import { RateLimiter } from "effect/persistence"
 
-import { Problem } from "../Problem.ts"
-
 /** The store in memory never forgets a name, so from so many on it is begun anew: everybody has their burst again. */
 const mostNames = 100_000
 
@@ -23,8 +21,8 @@ export class Rates {
     this.burst = burst
   }
 
-  /** Fails with the time after which it is possible again. */
-  take(name: string, detail: string): Effect.Effect<void, Problem> {
+  /** Where it is too soon: after how many ms it is possible again. */
+  take(name: string): Effect.Effect<number | undefined> {
     return Effect.gen({ self: this }, function* () {
       if (this.names.size >= mostNames && !this.names.has(name)) {
         this.names.clear()
@@ -39,14 +37,11 @@ export class Rates {
         window: Duration.millis((this.burst / this.perSecond) * 1_000)
       })
     }).pipe(
+      Effect.as(undefined),
       Effect.provideService(Clock.Clock, this.clock),
       Effect.catchTag("RateLimiterError", ({ reason }) =>
         reason._tag === "RateLimitExceeded"
-          ? new Problem({
-              code: "too_many",
-              detail,
-              retryAfterMs: Math.max(1, Duration.toMillis(reason.retryAfter))
-            })
+          ? Effect.succeed(Math.max(1, Duration.toMillis(reason.retryAfter)))
           : Effect.die(reason)
       )
     )

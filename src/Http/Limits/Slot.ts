@@ -1,46 +1,53 @@
-/** The place of one connection among all. */
+/** The place of one connection among all, as long as somebody has it. */
 import { Effect } from "effect"
 
 import type { Caller } from "../Auth/Caller.ts"
 import { Problem } from "../Problem.ts"
-import type { Counts } from "./Counts.ts"
+import type { NoPlace, Place } from "./Quotas.ts"
 
 /** Connections end all the time: who is one too many may try again soon, ms. */
 const retryAfterMs = 5_000
-export const tooMany = (detail: string) => new Problem({ code: "too_many", detail, retryAfterMs })
+const whose = { all: "", address: " of this address", subject: " of this subject" }
+
+export const noPlace = (why: NoPlace): Problem =>
+  why === "late"
+    ? new Problem({
+        code: "unavailable",
+        detail: "whether there is room for one more was not known in time; try again",
+        retryAfterMs
+      })
+    : new Problem({
+        code: "too_many",
+        detail: `there are as many connections${whose[why]} as may be`,
+        retryAfterMs
+      })
 
 export class Slot {
   /** From where it comes, as it is counted. */
   readonly address: string
   /** Whoever has the connection releases it, not the end of the request. */
   isKept = false
-  private readonly perSubject: Counts
-  private subject: string | undefined
-  private onRelease: (() => void) | undefined
+  private readonly place: Place
 
-  constructor(address: string, perSubject: Counts, onRelease: () => void) {
+  constructor(address: string, place: Place) {
     this.address = address
-    this.perSubject = perSubject
-    this.onRelease = onRelease
+    this.place = place
+  }
+
+  take(): Effect.Effect<NoPlace | undefined> {
+    return this.place.take(this.address)
   }
 
   /** Fails where that subject has as many as it may. */
   belongsTo({ subject }: Caller): Effect.Effect<void, Problem> {
-    return Effect.suspend(() => {
-      if (subject === undefined || this.subject !== undefined || this.onRelease === undefined)
-        return Effect.void
-      if (!this.perSubject.take(subject))
-        return tooMany("there are as many connections of this subject as may be")
-      this.subject = subject
-      return Effect.void
-    })
+    return subject === undefined
+      ? Effect.void
+      : Effect.flatMap(this.place.belongsTo(subject), (why) =>
+          why === undefined ? Effect.void : noPlace(why)
+        )
   }
 
   release(): void {
-    const { onRelease } = this
-    this.onRelease = undefined
-    if (onRelease === undefined) return
-    if (this.subject !== undefined) this.perSubject.give(this.subject)
-    onRelease()
+    this.place.release()
   }
 }
