@@ -8,6 +8,9 @@ import type { Writable } from "node:stream"
 import type { Encoded } from "../Hub.ts"
 import { descriptorOf, noDescriptor, writeNow } from "./Descriptor.ts"
 
+/** A frame of more bytes than this is written piece by piece, so that it can be seen whether the reader takes any. */
+const pieceBytes = 256 * 1024
+
 export interface OutletEvents {
   /** All of the last frame is taken. */
   readonly drained: () => void
@@ -18,7 +21,7 @@ export interface OutletEvents {
 export class Outlet {
   private readonly out: Writable
   private readonly events: OutletEvents
-  /** What is left of a frame of several buffers: written one by one, so that it can be seen whether the reader takes any. */
+  /** What is left of a long frame. */
   private rest: Array<Buffer> | undefined
   /** Called when all that was written is taken. Only while something is not: a reader that has taken everything has no listener. */
   private waiting: (() => void) | undefined
@@ -41,8 +44,9 @@ export class Outlet {
   }
 
   /** `false`: `drained` is called when it has been taken. */
-  write({ buffers }: Encoded): boolean {
+  write({ buffers, bytes }: Encoded): boolean {
     if (buffers.length === 1) this.put(buffers[0]!)
+    else if (bytes <= pieceBytes) for (const buffer of buffers) this.put(buffer)
     else {
       this.rest = [...buffers]
       this.pump()
@@ -68,7 +72,7 @@ export class Outlet {
     this.descriptor = noDescriptor
     const left = written === 0 ? buffer : buffer.subarray(written)
     // The stream would take more before it says that it is too much.
-    if (isFull) this.out.write(left, this.wait())
+    if (isFull || this.waiting !== undefined) this.out.write(left, this.wait())
     else if (!this.out.write(left)) this.out.on("drain", this.wait())
   }
 

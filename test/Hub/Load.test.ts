@@ -63,7 +63,12 @@ const write = (collection: string, text: string, key?: string) =>
     )
   )
 const live = (collection = "chat") =>
-  Effect.map(Hub, ({ board }) => [...board.rows(collection)].map(([, { text }]) => text))
+  Effect.flatMap(Hub, ({ board }) =>
+    board.present(
+      [collection],
+      Effect.sync(() => [...board.rows(collection)].map(([, { text }]) => text))
+    )
+  )
 const stateOf = (collection = "chat") => Effect.map(Hub, ({ board }) => board.health(collection).state)
 const history = (collection = "chat", before?: string) =>
   Effect.map(
