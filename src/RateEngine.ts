@@ -4,23 +4,24 @@
  *
  * The computing is pure functions (`RateEngine/`); here is the thin stream around them, with a single ordered consumer.
  */
-import { Clock, Context, Deferred, Effect, Exit, FiberMap, Layer, PubSub, Queue } from "effect"
+import { Clock, Context, Deferred, Effect, FiberMap, Layer, PubSub, Queue } from "effect"
 
 import type { Answered } from "./Answered.ts"
 import { Catalog, declares } from "./Catalog.ts"
-import { type Commit, familyOf, type Row } from "./Collection.ts"
+import type { Commit } from "./Collection.ts"
 import { type Committed, type Consequence, Consequences, type Past } from "./RateEngine/Consequences.ts"
 import { announce, say } from "./RateEngine/Remarks.ts"
 import { Waiting } from "./RateEngine/Loading.ts"
-import { Repeats } from "./RateEngine/Repeats.ts"
+import { Receiver } from "./RateEngine/Receiver.ts"
+import { answeredOf, type Repeat, Repeats } from "./RateEngine/Repeats.ts"
 import { WriteRefused, Writer } from "./RateEngine/Writer.ts"
-import type { Draft, Write } from "./RateEngine/Writing.ts"
-import { Throttle } from "./RateEngine/Throttle.ts"
+import type { Draft, Write, Wrote } from "./RateEngine/Writing.ts"
 import { steady } from "./Steady.ts"
-import { type PollFailed, type Reading, Upstream } from "./Upstream.ts"
+import { type Reading, Upstream } from "./Upstream.ts"
 
 export { WriteRefused } from "./RateEngine/Writer.ts"
-export type { Write } from "./RateEngine/Writing.ts"
+export type { Repeat } from "./RateEngine/Repeats.ts"
+export type { Write, Wrote } from "./RateEngine/Writing.ts"
 
 /** Where commits go, and what they are compared with. */
 export interface Board extends Committed {
@@ -69,27 +70,8 @@ type Event =
   /** The oldest rows have been live for as long as they are retained. */
   | { readonly _tag: "Aged"; readonly collection: string }
 
-/** What was written, and the revision from which on everybody sees it. */
-export interface Wrote {
-  readonly revision: number
-  readonly key: string
-  /** None where it was deleted. */
-  readonly row: Row | undefined
-  readonly isNew: boolean
-}
-
-/** By what a request is known that may come again, and what it asked for. */
-export type Repeat = Pick<Answered, "id" | "body">
-
 /** So often a write is made anew because its row has become another meanwhile. */
 const maxTries = 8
-
-/** A reading, everybody who waits for it or for one it replaced, and how the source has failed since. */
-interface Held {
-  readonly reading: Reading
-  readonly waiting: ReadonlyArray<Deferred.Deferred<boolean>>
-  readonly since?: PollFailed
-}
 
 /** What clients and backends write. */
 export class Writes extends Context.Service<
@@ -116,38 +98,15 @@ export class RateEngine extends Context.Service<
       const writer = new Writer(catalog, upstream.ask)
       const waiting = new Waiting(upstream)
       const begun = Deferred.makeUnsafe<{ readonly board: Board; readonly repeats: Repeats }>()
-      /** Writes under way that may come again. */
-      const running = new Map<string, Deferred.Deferred<Wrote, WriteRefused>>()
 
-      const write = Effect.fnUntraced(function* (
-        write: Write,
-        repeat?: Repeat
-      ): Effect.fn.Return<Wrote, WriteRefused> {
-        if (repeat === undefined) return yield* writeOnce(write, undefined)
-        const { repeats } = yield* Deferred.await(begun)
-        const found = repeats.find(repeat.id, yield* Clock.currentTimeMillis)
-        if (found !== undefined)
-          return yield* found.body === repeat.body ? Effect.succeed(wroteOf(found)) : another
-        const name = `${repeat.id} ${repeat.body}`
-        const same = running.get(name)
-        if (same !== undefined) return yield* Deferred.await(same)
-        for (const other of running.keys()) if (other.startsWith(`${repeat.id} `)) return yield* another
-        const done = Deferred.makeUnsafe<Wrote, WriteRefused>()
-        running.set(name, done)
-        return yield* writeOnce(write, repeat).pipe(
-          Effect.onExit((exit) => {
-            running.delete(name)
-            return Deferred.done(done, exit)
-          })
+      const write = (write: Write, repeat?: Repeat): Effect.Effect<Wrote, WriteRefused> => {
+        const once = Effect.suspend(() =>
+          writer.paced(write, time.currentTimeMillisUnsafe(), tried(write, repeat))
         )
-      })
-
-      const writeOnce = Effect.fnUntraced(function* (
-        write: Write,
-        repeat: Repeat | undefined
-      ): Effect.fn.Return<Wrote, WriteRefused> {
-        return yield* writer.paced(write, time.currentTimeMillisUnsafe(), tried(write, repeat))
-      })
+        return repeat === undefined
+          ? once
+          : Effect.flatMap(Deferred.await(begun), ({ repeats }) => repeats.once(repeat, once))
+      }
 
       const tried = Effect.fnUntraced(function* (
         write: Write,
@@ -170,12 +129,6 @@ export class RateEngine extends Context.Service<
 
       const run = Effect.fnUntraced(function* (board: Board) {
         const consequences = new Consequences(catalog)
-        const throttles = new Map<string, Throttle<Held>>()
-        const throttleOf = (source: string) => {
-          const options = catalog.sources.get(familyOf(source)?.family ?? source)!.options.throttle
-          if (options !== undefined && !throttles.has(source)) throttles.set(source, new Throttle(options))
-          return throttles.get(source)
-        }
         const timers = yield* FiberMap.make<string>()
         const remarked = new Set<string>()
 
@@ -198,59 +151,15 @@ export class RateEngine extends Context.Service<
           }
         })
 
-        const settle = ({ reading, since, waiting }: Held) =>
-          Clock.currentTimeMillis.pipe(
-            Effect.map((now) => consequences.ofReading(board, reading, now, since)),
-            Effect.tap((consequence) => carryOut(consequence)),
-            Effect.onExit((exit) => {
-              const counts = Exit.isSuccess(exit) && exit.value.counts
-              return Effect.forEach(waiting, (waiter) => Deferred.succeed(waiter, counts), { discard: true })
-            }),
-            Effect.asVoid
-          )
-
-        const receive = Effect.fnUntraced(function* (reading: Reading) {
-          const throttle = throttleOf(reading.source)
-          const held: Held = { reading, waiting: [reading.settled] }
-          if (throttle === undefined) return yield* settle(held)
-          const now = yield* time.currentTimeMillis
-          switch (reading.outcome._tag) {
-            case "Bodies": {
-              const { leaves, wait } = throttle.offer(held, now, ({ waiting }) => ({
-                reading,
-                waiting: [...waiting, reading.settled]
-              }))
-              if (wait !== undefined) {
-                yield* after(`throttle ${reading.source}`, wait, { _tag: "Released", source: reading.source })
-              }
-              if (leaves !== undefined) yield* settle(leaves)
-              return
-            }
-            case "Unchanged": {
-              // What is held is what the upstream says still; whoever waits for this waits for that.
-              const joined = throttle.revise(({ reading, waiting }) => ({
-                reading,
-                waiting: [...waiting, held.reading.settled]
-              }))
-              return yield* joined ? Effect.void : settle(held)
-            }
-            case "Failed": {
-              // Told at once, though the rows that are held have to wait.
-              const since = reading.outcome.failure
-              throttle.revise((before) => ({ ...before, since }))
-              return yield* settle(held)
-            }
-            case "Idle":
-              // Whoever waits for what is held back would wait for good.
-              throttle.revise((before) => {
-                for (const waiter of before.waiting) Deferred.doneUnsafe(waiter, Effect.succeed(false))
-                return { ...before, waiting: [] }
-              })
-              throttles.delete(reading.source)
-              return yield* settle(held)
-          }
+        const receiver = new Receiver(catalog, time, {
+          commit: Effect.fnUntraced(function* (reading, since) {
+            const now = yield* Clock.currentTimeMillis
+            const consequence = consequences.ofReading(board, reading, now, since)
+            yield* carryOut(consequence)
+            return consequence.counts
+          }),
+          later: (source, ms) => after(`throttle ${source}`, ms, { _tag: "Released", source })
         })
-
         const repeats = new Repeats(board.answered())
 
         const commitWrite = Effect.fnUntraced(function* (
@@ -294,12 +203,9 @@ export class RateEngine extends Context.Service<
         const handle = Effect.fnUntraced(function* (event: Event) {
           switch (event._tag) {
             case "Reading":
-              return yield* receive(event.reading)
-            case "Released": {
-              const released = throttles.get(event.source)?.release(yield* time.currentTimeMillis)
-              if (released !== undefined) yield* settle(released)
-              return
-            }
+              return yield* receiver.receive(event.reading)
+            case "Released":
+              return yield* receiver.release(event.source)
             case "Write":
               return yield* board
                 .present([event.collection], commitWrite(event.collection, event.draft, event.repeat))
@@ -340,23 +246,3 @@ export class RateEngine extends Context.Service<
     })
   )
 }
-
-const another = Effect.fail(
-  new WriteRefused({ code: "conflict", detail: "this Idempotency-Key was used for something else" })
-)
-
-const answeredOf = (repeat: Repeat, at: number, { isNew, key, revision, row }: Wrote): Answered => ({
-  ...repeat,
-  at,
-  key,
-  revision,
-  row: row === undefined ? undefined : JSON.stringify(row),
-  isNew
-})
-
-const wroteOf = ({ isNew, key, revision, row }: Answered): Wrote => ({
-  revision,
-  key,
-  row: row === undefined ? undefined : (JSON.parse(row) as Row),
-  isNew
-})

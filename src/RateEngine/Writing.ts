@@ -8,6 +8,15 @@ import { tagOf } from "../RowTag.ts"
 import { editOf, emptyDelta } from "./Diff.ts"
 import { unfit } from "../Upstream.ts"
 
+/** What was written, and the revision from which on everybody sees it. */
+export interface Wrote {
+  readonly revision: number
+  readonly key: string
+  /** None where it was deleted. */
+  readonly row: Row | undefined
+  readonly isNew: boolean
+}
+
 /** What somebody asks for. Rows and fields are as they came: any JSON. */
 export type Write = {
   /** `chat`, or a member of a family: `support:17`. */
