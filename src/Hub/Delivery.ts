@@ -14,8 +14,9 @@ import type { Reason, State } from "./State.ts"
 
 /** The event loop is left to others after this long, ms. */
 const slice = 4
-/** So many readers are written to before the time is looked at, which is not free. */
+/** So many readers of a short frame are written to before the time is looked at, which is not free. */
 const stride = 16
+const shortFrame = 4 * 1024
 /** A snapshot message is kept for those who come together, ms. */
 const openingKept = 1_000
 
@@ -198,10 +199,11 @@ export class Delivery {
   private *send({ frame, members }: Sending, turn: Turn) {
     // Another reader is first every time, here too.
     const first = this.sends++ % members.length
+    const every = frame.in(members[first]!.sink.framing).bytes > shortFrame ? 1 : stride
     for (let i = 0; i < members.length; i++) {
       const reader = members[(first + i) % members.length]!
       if (!reader.gone) this.write(reader, frame)
-      if (i % stride === 0 && this.hasHeldLong(turn)) yield* this.pause(turn)
+      if (i % every === 0 && this.hasHeldLong(turn)) yield* this.pause(turn)
     }
   }
 
