@@ -55,7 +55,7 @@ ${names.map((name) => `                       ${name.padEnd(12)} ${scenarios[nam
 
 Examples
   npm run bench -- --install-peers                       once, before the first run
-  npm run bench -- --only fan-out --readers 1000         the table in the README
+  npm run bench -- --only fan-out --readers 10000        the table in the README
   npm run bench -- --only fan-out --against floor,ws     just these two beside Ratecast
   npm run bench -- --only ingest --profile /tmp/profiles what holds it up
   npm run bench -- --quick --json > run.ndjson           for a script

@@ -1,6 +1,6 @@
 /**
  * The hot path is not much slower than when it was last measured. Ratios within one run, with room for a machine that
- * has other things to do: what is found here is twice as slow, not a tenth.
+ * has other things to do: what is found here is half as slow again, not a tenth.
  */
 import { availableParallelism } from "node:os"
 
@@ -8,7 +8,7 @@ import { assert, describe, it } from "@effect/vitest"
 
 import { deliveryRatios, fanOutRatios, type Ratios, recorded, stateRatios } from "../bench/Guard.ts"
 
-const room = 2
+const room = 1.6
 
 const check = (ratios: Ratios) => {
   const last = recorded()
@@ -19,15 +19,15 @@ const check = (ratios: Ratios) => {
 describe("the hot path costs what it did", () => {
   it.skipIf(process.platform !== "linux" || availableParallelism() < 2)(
     "an event to a reader, beside a bare Node server",
-    { timeout: 60_000, retry: 1 },
+    { timeout: 60_000, retry: 2 },
     async () => check(await fanOutRatios(1))
   )
 
   it(
     "an event in the delivery loop, beside encoding it for each reader",
-    { timeout: 30_000, retry: 1 },
+    { timeout: 30_000, retry: 2 },
     async () => check(await deliveryRatios())
   )
 
-  it("State, beside JSON.parse", { timeout: 30_000, retry: 1 }, () => check(stateRatios()))
+  it("State, beside JSON.parse", { timeout: 30_000, retry: 2 }, () => check(stateRatios()))
 })
