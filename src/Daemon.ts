@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { Effect, Layer } from "effect"
 
 import { Http, Quotas } from "./Http.ts"
-import { Hub, Journal, layerFallback, layerSqlite } from "./Hub.ts"
+import { Forgettable, Hub, Journal, layerFallback, layerSqlite } from "./Hub.ts"
 import { RateEngine } from "./RateEngine.ts"
 import { Settings } from "./Settings.ts"
 import { threadFrom, Upstream } from "./Upstream.ts"
@@ -25,6 +25,11 @@ export const layerHub = pump.pipe(
   Layer.provideMerge(Upstream.layer)
 )
 
+const layerForgettable = Layer.effect(
+  Forgettable,
+  Effect.map(Settings, ({ forgetWritten }) => forgetWritten)
+)
+
 export const layerDaemon = Http.layer.pipe(
   Layer.provideMerge(layerHub),
   Layer.provide(
@@ -32,7 +37,8 @@ export const layerDaemon = Http.layer.pipe(
       threadFrom,
       Effect.map(Settings, ({ bodyThreadBytes }) => bodyThreadBytes)
     )
-  )
+  ),
+  Layer.provide(layerForgettable)
 )
 
 /** The same for a `thread` module that serves readers, as often as the settings say; loaded only where that is more than once. */
@@ -51,7 +57,8 @@ export const layerThreads = (options: {
       )
     ),
     Layer.provide(Quotas.layer),
-    Layer.provideMerge(layerHub)
+    Layer.provideMerge(layerHub),
+    Layer.provide(layerForgettable)
   )
 
 /** Where commits are kept, as the settings say. */

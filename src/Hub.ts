@@ -51,6 +51,7 @@ export { layerSqlite } from "./Hub/Journal/Sqlite.ts"
 export { Log, type News } from "./Hub/Log.ts"
 export { goodbyeMessage, type GoodbyeCode, pingEvery, pingMessage } from "./Hub/Message.ts"
 export type { Opening } from "./Hub/Opening.ts"
+export { Forgettable } from "./Hub/Forgettable.ts"
 export { HubMemory } from "./Hub/Memory.ts"
 export { makeQuery, matchesPattern, type Part, type Query } from "./Hub/Query.ts"
 

@@ -4,7 +4,7 @@
  *
  * The computing is pure functions (`RateEngine/`); here is the thin stream around them, with a single ordered consumer.
  */
-import { Clock, Context, Deferred, Effect, FiberMap, Layer, PubSub, Queue } from "effect"
+import { Clock, Context, Deferred, Effect, Fiber, FiberMap, Layer, PubSub, Queue } from "effect"
 
 import type { Answered } from "./Answered.ts"
 import { Catalog, declares } from "./Catalog.ts"
@@ -97,9 +97,14 @@ export class RateEngine extends Context.Service<
       const events = yield* Queue.bounded<Event>(1)
       const writer = new Writer(catalog, upstream.ask)
       const waiting = new Waiting(upstream)
+      const scope = yield* Effect.scope
       const begun = Deferred.makeUnsafe<{ readonly board: Board; readonly repeats: Repeats }>()
 
-      const write = (write: Write, repeat?: Repeat): Effect.Effect<Wrote, WriteRefused> => {
+      /** Goes on to its end though whoever asked for it leaves: they may ask again, and what is on its way is not undone. */
+      const write = (write: Write, repeat?: Repeat): Effect.Effect<Wrote, WriteRefused> =>
+        Effect.flatMap(Effect.forkIn(writeOnce(write, repeat), scope), Fiber.join)
+
+      const writeOnce = (write: Write, repeat: Repeat | undefined): Effect.Effect<Wrote, WriteRefused> => {
         const once = Effect.suspend(() =>
           writer.paced(write, time.currentTimeMillisUnsafe(), tried(write, repeat))
         )

@@ -46,6 +46,11 @@ const settings = Config.all({
   data: Config.String("RATECAST_DATA").pipe(Config.withDefault("./data")),
   /** What to do without a journal that works: stop, or go on in memory only. */
   journalFailure: Config.Literals(["stop", "memory"], "JOURNAL_FAILURE").pipe(Config.withDefault("stop")),
+  /** Written collections whose rows may be deleted where the config has no place for them any more. */
+  forgetWritten: Config.String("FORGET_WRITTEN").pipe(
+    Config.withDefault(""),
+    Config.map((text): ReadonlySet<string> => new Set(list(text)))
+  ),
   /** Answers of upstreams of at least this many bytes, unpacked, are read in a thread of their own. */
   bodyThreadBytes: Config.Int("BODY_THREAD_BYTES").pipe(Config.withDefault(500_000)),
   /** A folder whose files are served at `/`. */

@@ -16,6 +16,7 @@ export type JournalTrouble =
   | "read_only"
   | "full"
   | "moved"
+  | "unfit"
   | "failed"
 
 const meanings: { readonly [trouble in JournalTrouble]: string } = {
@@ -28,6 +29,8 @@ const meanings: { readonly [trouble in JournalTrouble]: string } = {
   read_only: "cannot be written. Give this user the right to, or choose another folder with RATECAST_DATA",
   full: "cannot grow: the disk is full. What was acknowledged is kept; make room and start again",
   moved: "was moved or deleted while it was in use. Put it back, or start again to begin anew",
+  unfit:
+    "has rows that were written, and that the config has no place for; they are left as they are. Declare their collections as they were, or name those whose rows shall be deleted: FORGET_WRITTEN=chat,notes",
   failed: "cannot be used. Choose another folder with RATECAST_DATA, or see what is wrong with this one"
 }
 

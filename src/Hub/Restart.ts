@@ -17,6 +17,7 @@ import {
   firstHealth,
   type Row
 } from "../Collection.ts"
+import { Forgettable } from "./Forgettable.ts"
 import { checkpointOf, type Declaration, describedOf, describer, replayed, tableOf } from "./Checkpoint.ts"
 import { Journal, JournalFailed } from "./Journal.ts"
 import type { Memory, State } from "./State.ts"
@@ -54,7 +55,15 @@ export const restart = Effect.fnUntraced(function* (options: {
   )
   state.describe = describer(collections)
   yield* bringChanged(state, kept.collections, collections, memory)
-  const notes = fit(state, catalog, changedShapes(kept.collections, collections))
+  const { lost, notes } = fit(state, catalog, changedShapes(kept.collections, collections))
+  const forgettable = yield* Forgettable
+  const dear = [...lost].filter(([name]) => !forgettable.has(familyOf(name)?.family ?? name))
+  if (dear.length > 0)
+    return yield* new JournalFailed({
+      file: journal.file,
+      trouble: "unfit",
+      detail: dear.map(([name, why]) => `${name}: ${why}`).join("; ")
+    })
   // Also where only what the journal holds was otherwise: it would be said, and done, at every start.
   if (notes.length > 0 || JSON.stringify(kept.collections) !== JSON.stringify(collections))
     yield* journal.replace({ collections, pieces: [...checkpointOf(state)] })
@@ -139,8 +148,10 @@ const fit = (
   state: State,
   catalog: Catalog["Service"],
   otherShapes: ReadonlySet<string>
-): ReadonlyArray<string> => {
+): { readonly notes: ReadonlyArray<string>; readonly lost: ReadonlyMap<string, string> } => {
   const notes: Array<string> = []
+  /** Rows that nobody can read anew, and why there is no place for them. */
+  const lost = new Map<string, string>()
   const floor = state.revision + 1
   const forget = (name: string, why: string) => {
     state.tables.delete(name)
@@ -150,12 +161,18 @@ const fit = (
   for (const [name, table] of state.tables) {
     const declared = declares(catalog, name)
     const before = table.collection
+    const loses = (rows: number, why: string) => {
+      if (before.kind === "written" && rows > 0)
+        lost.set(name, `${rows} ${rows === 1 ? "row" : "rows"} ${why}`)
+    }
     if (declared === undefined) {
+      loses(table.live.size, "of a collection that is no longer declared")
       forget(name, "is no longer in the config: its rows are forgotten")
       continue
     }
     const now = { ...declared.collection, name }
     if (now.key !== before.key || now.kind !== before.kind) {
+      loses(table.live.size, "under another key, or of another kind of collection")
       forget(name, "has another key or kind than in the last run: its rows are read anew")
       continue
     }
@@ -164,7 +181,11 @@ const fit = (
     const fits = isOtherwise ? fitting(declared) : () => true
     const { misfits, table: fitted } = refitted(table, now, floor, fits)
     state.tables.set(name, fitted)
-    if (misfits > 0) notes.push(`${name}: ${misfits} rows do not fit its schema any more, and are read anew`)
+    loses(misfits, "that its schema does not take any more")
+    if (misfits > 0)
+      notes.push(
+        `${name}: ${misfits} rows do not fit its schema any more, and are ${before.kind === "written" ? "deleted" : "read anew"}`
+      )
     else if (fitted.floor === floor)
       notes.push(`${name} has lost fields since the last run: readers get it whole`)
   }
@@ -174,7 +195,7 @@ const fit = (
     if (lost !== undefined && state.tables.has(name))
       forget(name, `is derived from ${lost}, which is read anew: so are its rows`)
   }
-  return notes
+  return { notes, lost }
 }
 
 /** Whether every value that a row has is one of its field today; a field that it lacks comes with the next poll. */
