@@ -39,8 +39,14 @@ const open = { first: 1_000, most: 30_000 }
 
 export const makeBulkhead = Effect.fnUntraced(function* (
   name: string,
-  { concurrency, timeout }: { readonly concurrency: number; readonly timeout: Duration.Duration }
+  options: {
+    readonly concurrency: number
+    readonly timeout: Duration.Duration
+    /** Whether the backend is worse for it; one that is not shows that it is there. */
+    readonly counts: (failure: PollFailed) => boolean
+  }
 ): Effect.fn.Return<Bulkhead, never, Scope.Scope> {
+  const { concurrency, counts, timeout } = options
   const turns = yield* Semaphore.make(concurrency)
   const breaker = yield* makeBreaker(name, open)
   let waiting = 0
@@ -57,8 +63,7 @@ export const makeBulkhead = Effect.fnUntraced(function* (
     const answer = yield* question.pipe(
       Effect.timeoutOrElse({ duration: timeout, orElse: () => timedOut(timeout) }),
       Effect.catchDefect((defect) => broken(defect)),
-      // A backend that knows what it does not understand is there.
-      (whole) => breaker(whole, ({ retryAfterMs, retryable }) => retryable || retryAfterMs !== undefined),
+      (whole) => breaker(whole, counts),
       turns.withPermit,
       Effect.ensuring(Effect.sync(() => void waiting--)),
       Effect.catchTags({

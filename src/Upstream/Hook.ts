@@ -24,7 +24,12 @@ export const makeHook = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Asking, never, Scope.Scope> {
   const timeout = options.timeout === undefined ? defaults.timeout : Duration.fromInputUnsafe(options.timeout)
   const { concurrency = defaults.concurrency } = options
-  const bulkhead = yield* makeBulkhead(options.url, { concurrency, timeout })
+  const bulkhead = yield* makeBulkhead(options.url, {
+    concurrency,
+    timeout,
+    // A backend that knows what it does not understand is there.
+    counts: ({ retryAfterMs, retryable }) => retryable || retryAfterMs !== undefined
+  })
 
   const ask = Effect.fnUntraced(function* (
     write: HookedWrite<Row>

@@ -25,7 +25,12 @@ export const makeOlder = Effect.fnUntraced(function* (
   declared: Declared,
   onHistory: OnHistory<unknown>
 ): Effect.fn.Return<Older, never, Scope.Scope> {
-  const bulkhead = yield* makeBulkhead(declared.name, { concurrency, timeout })
+  const bulkhead = yield* makeBulkhead(declared.name, {
+    concurrency,
+    timeout,
+    // Anything else may be about what one reader asked, and no reader turns it off for the others.
+    counts: ({ code }) => code === "upstream_timeout"
+  })
   const fork = yield* FiberSet.makeRuntime<never>()
   const extractor = new Extractor(polledAs(declared))
   const running = new Map<string, Deferred.Deferred<ReadonlyArray<OlderRow>, Unanswered>>()

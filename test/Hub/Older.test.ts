@@ -168,6 +168,37 @@ describe("older rows", () => {
     }
   )
 
+  it.effect("are there for others, however often it fails with what somebody asks for", () =>
+    Effect.gen(function* () {
+      for (let i = 0; i < 20; i++)
+        assert.strictEqual(yield* page(`garbage${i}`, 5, "support:mallory"), "unavailable")
+      assert.deepStrictEqual(yield* numbers(undefined, 2, "support:ada"), [99, 98])
+    }).pipe(
+      onChat((about) => {
+        const { before = "" } = about
+        if (!before.startsWith("garbage")) return database(about)
+        if (before.endsWith("1")) throw new Error("no such row")
+        return before.endsWith("2") ? ([{ n: "none" }] as never) : Effect.fail("400")
+      })
+    )
+  )
+
+  it.effect("are left alone for a while where there is no answer in time", () =>
+    Effect.gen(function* () {
+      for (let i = 0; i < 6; i++) {
+        const asking = yield* Effect.forkChild(page(`k05${i}`, 5))
+        yield* advance("5 seconds")
+        assert.strictEqual(yield* Fiber.join(asking), "unavailable")
+      }
+      assert.lengthOf(asked, 5)
+    }).pipe(
+      onChat((about) => {
+        asked.push(about)
+        return Effect.never
+      })
+    )
+  )
+
   it.effect("are no more than were asked for", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* numbers("k090", 2), [89, 88])
