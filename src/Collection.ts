@@ -9,6 +9,12 @@ export type Json = null | boolean | number | string | ReadonlyArray<Json> | { re
 /** One row: JSON values by field name. */
 export type Row = { readonly [field: string]: Json }
 
+/** What a row of another day has of the fields of today; the row itself where that is all. */
+export const knownOf = (row: Row, known: ReadonlySet<string>): Row =>
+  Object.keys(row).every((name) => known.has(name))
+    ? row
+    : Object.fromEntries(Object.entries(row).filter(([name]) => known.has(name)))
+
 /** The rows of one collection by key, read-only, in order of birth. */
 export interface Rows<A = Row> extends Iterable<readonly [key: string, row: A]> {
   readonly size: number

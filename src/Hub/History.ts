@@ -2,7 +2,7 @@
 import { Clock, Duration, Effect } from "effect"
 
 import { type Catalog, declares } from "../Catalog.ts"
-import type { Commit } from "../Collection.ts"
+import { type Commit, knownOf, type Row } from "../Collection.ts"
 import { isGivenKey } from "../GivenKey.ts"
 import type { Beside } from "../RateEngine.ts"
 import type { OlderRows } from "../Upstream.ts"
@@ -119,20 +119,45 @@ export const past =
       const isLive = born !== undefined
       const rows = isLive ? newest(state, collection, born, limit) : []
       if (rows.length === limit) return Effect.succeed(rows)
-      return Effect.map(
+      return Effect.flatMap(
         older({
           collection,
           before: isLive ? undefined : before,
           limit: limit - rows.length,
           end: rows.at(-1)?.key ?? before
         }),
-        (found) => {
+        (found): Effect.Effect<Page> => {
+          if (typeof found !== "object") return Effect.succeed(found)
           // One that has left since we looked is in both.
           const told = new Set(rows.map(({ key }) => key))
-          return typeof found === "object" ? [...rows, ...found.filter(({ key }) => !told.has(key))] : found
+          const others = found.filter(({ key }) => !told.has(key))
+          const known = new Set(state.describe(collection).fields)
+          return Effect.map(declaredOf(others, known), (others) => [...rows, ...others])
         }
       )
     })
+
+/** Characters of rows that are read between two turns of the loop. */
+const readAtOnce = 256 * 1024
+
+/** As they are declared now: they are kept as they were last, which may be from before a field was taken out of the schema. */
+const declaredOf = Effect.fnUntraced(function* (
+  rows: ReadonlyArray<Past>,
+  known: ReadonlySet<string>
+): Effect.fn.Return<ReadonlyArray<Past>> {
+  const fitted: Array<Past> = []
+  let size = 0
+  for (const past of rows) {
+    const kept = JSON.parse(past.row) as Row
+    const row = knownOf(kept, known)
+    fitted.push(row === kept ? past : { ...past, row: JSON.stringify(row) })
+    size += past.row.length
+    if (size < readAtOnce) continue
+    size = 0
+    yield* Effect.yieldNow
+  }
+  return fitted
+})
 
 /** Of a row that is forgotten, whose key tells when it was: one more than the birth of the live row before it. */
 const placed = (table: Table | undefined, before: string): number | undefined => {

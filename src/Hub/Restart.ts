@@ -15,6 +15,7 @@ import {
   familyOf,
   field,
   firstHealth,
+  knownOf,
   type Row
 } from "../Collection.ts"
 import { Forgettable } from "./Forgettable.ts"
@@ -218,7 +219,7 @@ const refitted = (
   const rows: Array<Kept> = []
   let misfits = 0
   for (const kept of table.kept()) {
-    const row = Object.fromEntries(Object.entries(kept.row).filter(([name]) => known.has(name)))
+    const row = knownOf(kept.row, known)
     if (kept.gone === 0 && !fits(row)) misfits++
     else
       rows.push({

@@ -231,4 +231,32 @@ describe("a hub that follows another", () => {
       assert.deepStrictEqual(entered, ["pools"])
     }).pipe(Effect.scoped, Effect.provide(hubOf(config, upstream(new Dice(3)))))
   })
+
+  it.effect("has history with the fields that are declared now, as the other does", () => {
+    const disk = new Disk()
+    const journal = layerMemory(disk)
+    const row = Schema.Struct({ id: Schema.String, text: Schema.String, phone: Schema.String })
+    const before = defineConfig({
+      collections: { pools, doubles, "support:{uid}": written({ key: "id", row, retain: { rows: 3 } }) }
+    })
+    return Effect.gen(function* () {
+      yield* Effect.gen(function* () {
+        const { write } = yield* RateEngine
+        for (const key of ["a", "b", "c", "d", "e"])
+          yield* write({ op: "put", collection: "support:1", key, row: { text: key, phone: "555" } })
+      }).pipe(Effect.provide(hubOf(before, upstream(new Dice(3)), undefined, journal)))
+      yield* Effect.gen(function* () {
+        const follower = yield* follow()
+        const page = yield* follower.past("support:1", undefined, 10)
+        assert.deepStrictEqual(
+          typeof page === "object" ? page.map(({ row }) => JSON.parse(row) as object) : page,
+          ["e", "d", "c", "b", "a"].map((id) => ({ id, text: id }))
+        )
+        assert.deepStrictEqual(
+          page,
+          yield* Effect.flatMap(Hub, (hub) => hub.past("support:1", undefined, 10))
+        )
+      }).pipe(Effect.scoped, Effect.provide(hubOf(config, upstream(new Dice(3)), undefined, journal)))
+    })
+  })
 })

@@ -92,6 +92,29 @@ describe("history", () => {
     }).pipe(onChat(new Disk(), { keep: { rows: 3 } }))
   )
 
+  it.effect("has only the fields that are declared now, as live rows have", () => {
+    const disk = new Disk()
+    const Before = Schema.Struct({ id: Schema.String, text: Schema.String, phone: Schema.String })
+    const contact = written({ key: "id", row: Before, retain: { rows: 2 } })
+    const before = defineConfig({ collections: { chat: contact, "support:{id}": contact } }) as Config
+    return Effect.gen(function* () {
+      yield* Effect.forEach(["chat", "support:7"], (name) =>
+        Effect.forEach([0, 1, 2, 3], (i) =>
+          Effect.flatMap(RateEngine, ({ write }) =>
+            write({ op: "put", collection: name, key: `k${i}`, row: { text: `m${i}`, phone: "555" } })
+          )
+        )
+      ).pipe(Effect.provide(hubOf(before, silent, undefined, layerMemory(disk))))
+      yield* Effect.gen(function* () {
+        for (const name of ["chat", "support:7"])
+          assert.deepStrictEqual(
+            asRows(yield* page(undefined, name))?.map(({ row }) => JSON.parse(row) as object),
+            [3, 2, 1, 0].map((i) => ({ text: `m${i}`, id: `k${i}` }))
+          )
+      }).pipe(onChat(disk, {}))
+    })
+  })
+
   it.effect("goes on behind a row that was deleted and is forgotten", () => {
     const disk = new Disk()
     return Effect.gen(function* () {
