@@ -22,6 +22,8 @@ export class WriteRefused extends Data.TaggedError("WriteRefused")<{
 /** What a writer has to know of what is committed. */
 export interface Held {
   readonly rows: (collection: string) => Rows
+  /** When its rows were born, ms since 1970. */
+  readonly births: (collection: string) => Iterable<readonly [key: string, at: number]>
   /** When the newest commit was made, ms since 1970. */
   readonly at: () => number
   /** Whether a row of this key has left the live window. */
@@ -102,7 +104,7 @@ export class Writer {
   ): { readonly key: string; readonly delta: Delta } | undefined {
     const rows = held.rows(collection)
     if (draft.key !== undefined && rows.get(draft.key) !== draft.before) return undefined
-    const key = draft.key ?? this.keysOf(held, collection).next(now)
+    const key = draft.key ?? this.keysOf(held, collection, now).next(now, rows)
     return { key, delta: this.writingOf(collection)!.delta(draft, key, rows) }
   }
 
@@ -110,9 +112,9 @@ export class Writer {
     return this.writings.get(declares(this.catalog, collection)?.name ?? "")
   }
 
-  private keysOf(held: Held, collection: string): Keys {
+  private keysOf(held: Held, collection: string, now: number): Keys {
     let keys = this.keys.get(collection)
-    keys ??= new Keys(held.at(), held.rows(collection).keys())
+    keys ??= new Keys(now, held.at(), held.births(collection))
     this.keys.delete(collection)
     this.keys.set(collection, keys)
     // One that is forgotten is made anew as after a restart.
