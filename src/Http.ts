@@ -67,7 +67,8 @@ export const groundOf = Effect.fnUntraced(function* (
   }
 })
 
-const roads = Effect.fnUntraced(function* (origins: ReadonlySet<string>) {
+/** What there is under the base path, and who answers. */
+export const roads = Effect.fnUntraced(function* (origins: ReadonlySet<string>) {
   const ground = yield* groundOf(origins)
   ground.siblings.answer({ ...ground.auth.own, ping: (id) => ground.connections.ping(id) })
   const endpoints: ReadonlyArray<Endpoint> = [

@@ -4,15 +4,24 @@
  * together.
  */
 import { Schema } from "effect"
-import { HttpApi, HttpApiEndpoint, HttpApiError, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 
-const described = (description: string) => Schema.optionalKey(Schema.String.annotate({ description }))
+import {
+  Cursor,
+  Forbidden,
+  InvalidQuery,
+  NotFound,
+  Row,
+  TooMany,
+  Unauthenticated,
+  Unavailable,
+  UnknownCollection,
+  UnknownRow,
+  described,
+  problem
+} from "./Api/Vocabulary.ts"
+import { Write } from "./Api/Write.ts"
 
-const Cursor = Schema.String.annotate({
-  identifier: "Cursor",
-  description: "A place in the history of a query: <epoch>-<revision>-<proof>."
-})
-const Row = Schema.Record(Schema.String, Schema.Json).annotate({ identifier: "Row" })
 const Rows = Schema.Record(Schema.String, Row)
 const State = Schema.Literals(["loading", "live", "stale"])
 const UpstreamError = Schema.Struct({ code: Schema.String, detail: Schema.String })
@@ -70,26 +79,6 @@ const Change = Schema.Struct({
     })
   )
 }).annotate({ identifier: "Change", description: "Takes a client from `from` to `cursor`." })
-
-const problem = <const Code extends string, const Status extends number>(
-  code: Code,
-  status: Status,
-  title: string
-) =>
-  class extends HttpApiError.Problem<object>()(
-    code,
-    { type: `/problems/${code}`, status, title },
-    { code: Schema.String }
-  ) {}
-
-const InvalidQuery = problem("invalid_query", 400, "The query is not understood")
-const Unauthenticated = problem("unauthenticated", 401, "It is not known who asks")
-const Forbidden = problem("forbidden", 403, "This is not allowed")
-const UnknownCollection = problem("unknown_collection", 404, "There is no such collection")
-const UnknownRow = problem("unknown_row", 404, "There is no such row")
-const NotFound = problem("not_found", 404, "There is nothing here")
-const TooMany = problem("too_many", 429, "Too many")
-const Unavailable = problem("unavailable", 503, "Not available now")
 
 class Roads extends HttpApiGroup.make("roads").add(
   HttpApiEndpoint.get("snapshot", "/v1/snapshot", {
@@ -201,6 +190,7 @@ class Probes extends HttpApiGroup.make("probes").add(
 export class Api extends HttpApi.make("ratecast")
   .add(Roads)
   .add(Look)
+  .add(Write)
   .add(Who)
   .add(Probes)
   .annotateMerge(
