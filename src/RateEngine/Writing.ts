@@ -1,5 +1,5 @@
 /** What a write makes of one row of a written collection, or why it is refused: pure functions of the row as it is. */
-import { Schema } from "effect"
+import { Schema, SchemaIssue } from "effect"
 
 import type { Declared } from "../Catalog.ts"
 import { type Delta, field, type Row, type Rows } from "../Collection.ts"
@@ -167,8 +167,8 @@ export class Writing {
       )
     const whole = own === undefined ? { ...row, [this.keyField]: key ?? noKey } : row
     const decoded = this.decode(whole)
-    const reason = decoded._tag === "Failure" ? String(decoded.failure) : unfit(decoded.success)
-    if (reason !== undefined) return refusal("invalid_row", firstLines(reason))
+    const reason = decoded._tag === "Failure" ? misfitOf(decoded.failure) : unfitField(decoded.success as Row)
+    if (reason !== undefined) return refusal("invalid_row", reason.slice(0, mostSaid))
     const fit = (decoded as { readonly success: Row }).success
     const most = this.options.maxBytes ?? defaultMaxBytes
     if (Buffer.byteLength(JSON.stringify(fit)) > most)
@@ -201,4 +201,26 @@ const oldest = (held: Rows, count: number): ReadonlyArray<string> => {
   return keys
 }
 
-const firstLines = (text: string): string => text.split("\n").slice(0, 3).join(" ").slice(0, 500)
+/** Characters of a reason. */
+const mostSaid = 500
+const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
+
+/** Which field does not fit, and why. */
+const misfitOf = (failure: unknown): string => {
+  const [issue] = formatIssues((failure as Schema.SchemaError).issue).issues
+  const { message, path = [] } = issue!
+  // A check of the config that has no words of its own.
+  const why = message === "Expected <filter>" ? "It does not pass a check" : message
+  const [name, ...inside] = path.map(String)
+  if (name === undefined) return `the row does not fit: ${why}`
+  const where = inside.length === 0 ? "" : ` at ${inside.join(".").slice(0, 80)}`
+  return `${JSON.stringify(name.slice(0, 80))}${where} does not fit: ${why}`
+}
+
+/** The same of a row that is as its schema says, but not JSON. */
+const unfitField = (row: Row): string | undefined => {
+  const reason = unfit(row)
+  if (reason === undefined) return undefined
+  const name = Object.keys(row).find((name) => unfit({ [name]: row[name] }) !== undefined)
+  return name === undefined ? `the row ${reason}` : `${JSON.stringify(name.slice(0, 80))} ${reason}`
+}

@@ -23,7 +23,7 @@ const unfitObject = (value: object, depth: number): string | undefined => {
   if (depth >= maxDepth) return `is nested deeper than ${maxDepth}`
   const prototype: unknown = Object.getPrototypeOf(value)
   const plain = Array.isArray(value) || prototype === Object.prototype || prototype === null
-  if (!plain) return `decodes to a ${value.constructor.name}, which is not JSON`
+  if (!plain) return "decodes to an instance of a class, which is not JSON"
   for (const inner of Object.values(value)) {
     const reason = unfit(inner, depth + 1)
     if (reason !== undefined) return reason

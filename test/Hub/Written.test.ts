@@ -123,6 +123,49 @@ describe("a written collection", () => {
     )
   )
 
+  it.effect("refuses in words that name the field, and nothing of ours", () => {
+    const row = Schema.Struct({
+      id: Schema.String,
+      text: Schema.optionalKey(Schema.String.check(Schema.makeFilter((text) => text !== "no"))),
+      tags: Schema.optionalKey(Schema.Array(Schema.Int)),
+      any: Schema.optionalKey(Schema.Any),
+      least: Schema.optionalKey(Schema.Int),
+      most: Schema.optionalKey(Schema.Int.check(Schema.makeFilter((n) => n < 9 || "Too many")))
+    }).check(Schema.makeFilter(({ least = 0, most = 0 }) => least <= most))
+    return onChat(
+      Effect.gen(function* () {
+        assert.strictEqual(
+          yield* wrong({ text: "no" }),
+          'invalid_row: "text" does not fit: It does not pass a check'
+        )
+        assert.strictEqual(yield* wrong({ text: 7 }), 'invalid_row: "text" does not fit: Expected string')
+        assert.strictEqual(
+          yield* wrong({ tags: [1, "b"] }),
+          'invalid_row: "tags" at 1 does not fit: Expected number'
+        )
+        assert.strictEqual(yield* wrong({ most: 9 }), 'invalid_row: "most" does not fit: Too many')
+        assert.strictEqual(
+          yield* wrong({ mood: 1 }),
+          'invalid_row: "mood" does not fit: Expected no excess property'
+        )
+        assert.strictEqual(
+          yield* wrong({ least: 2 }),
+          "invalid_row: the row does not fit: It does not pass a check"
+        )
+        assert.strictEqual(
+          yield* wrong({ text: "x", any: [Infinity] }),
+          'invalid_row: "any" has a number that JSON cannot hold'
+        )
+        assert.strictEqual(
+          yield* wrong({ text: "x", any: { at: new Date(0) } }),
+          'invalid_row: "any" decodes to an instance of a class, which is not JSON'
+        )
+        assert.deepStrictEqual(yield* rows, {})
+      }),
+      { row }
+    )
+  })
+
   it.effect("holds what is expected of a row against it", () =>
     onChat(
       Effect.gen(function* () {
