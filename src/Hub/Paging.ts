@@ -9,10 +9,11 @@ import type { Catalog } from "../Catalog.ts"
 import { familyOf } from "../Collection.ts"
 import type { WrittenOptions } from "../Config.ts"
 import { steady } from "../Steady.ts"
+import { Unreadable } from "../Unreadable.ts"
 import type { Demand } from "../Upstream.ts"
 import { tableOf, tableText } from "./Checkpoint.ts"
 import type { Followers } from "./Followers.ts"
-import type { Journal } from "./Journal.ts"
+import { type Journal, JournalFailed } from "./Journal.ts"
 import type { Memory, State } from "./State.ts"
 import type { Table } from "./Table.ts"
 
@@ -86,18 +87,32 @@ export const pager = Effect.fnUntraced(function* (options: {
     Effect.catch((failure) => Effect.logWarning(`idle members stay in memory: ${failure.message}`))
   )
 
-  const bring = Effect.fnUntraced(function* (name: string) {
-    const text = yield* Effect.orDie(journal.member(name))
+  const corrupt = (detail: string) => new JournalFailed({ file: journal.file, trouble: "corrupt", detail })
+  const read = Effect.fnUntraced(function* (name: string) {
+    const text = yield* journal.member(name)
     const away = state.away.get(name)
     if (away === undefined) return
-    const table = text === undefined ? undefined : tableOf(text, memory)
-    if (table === undefined || Math.max(table.rev, table.floor) !== away.rev)
-      return yield* Effect.die(new Error(`${name} is paged out, and ${journal.file} does not have it`))
+    if (text === undefined) return yield* corrupt("it is not there")
+    const table = yield* Effect.try({
+      try: () => tableOf(text, memory),
+      catch: (error) => corrupt(String(error))
+    })
+    if (Math.max(table.rev, table.floor) !== away.rev)
+      return yield* corrupt("it is there as it was at another revision")
     use([name])
     state.pageIn(name, () => table)
-    followers.tell({ _tag: "PagedIn", name, text: text! })
+    followers.tell({ _tag: "PagedIn", name, text })
     count()
   })
+  const bring = (name: string): Effect.Effect<void, Unreadable> =>
+    read(name).pipe(
+      Effect.catch(({ message }) =>
+        Effect.andThen(
+          Effect.logError(`${name} is paged out and cannot be read: ${message}`),
+          Effect.fail(new Unreadable())
+        )
+      )
+    )
 
   const every = Math.min(rarest, ...[...after.values()].map((ms) => ms / 4))
   const run = after.size === 0 ? Effect.never : sweep.pipe(Effect.delay(every), Effect.forever)
