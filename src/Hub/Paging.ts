@@ -45,6 +45,9 @@ export const pager = Effect.fnUntraced(function* (options: {
   /** When one was written or came back last, ms of the steady clock. */
   const usedAt = new Map<string, number>()
 
+  /** It was said of these that they cannot go. */
+  const told = new WeakSet<Table>()
+
   const use = (names: Iterable<string>): void => {
     const now = clock.currentTimeMillisUnsafe()
     for (const name of names) if (after.has(familyOf(name)?.family ?? "")) usedAt.set(name, now)
@@ -81,11 +84,23 @@ export const pager = Effect.fnUntraced(function* (options: {
     demand.forgetReads(clock.currentTimeMillisUnsafe() - longest)
     if (!journal.outlives()) return
     const idle = [...state.tables].filter(([name, table]) => isIdle(name, table))
-    for (const [name, table] of idle) if (isIdle(name, table)) yield* pageOut(name, table)
-  }).pipe(
-    // They stay where they are; it is tried again.
-    Effect.catch((failure) => Effect.logWarning(`idle members stay in memory: ${failure.message}`))
-  )
+    const staying: Array<string> = []
+    let why = ""
+    for (const [name, table] of idle) {
+      if (!isIdle(name, table)) continue
+      const left = yield* Effect.result(pageOut(name, table))
+      if (left._tag === "Success") continue
+      // Tried again when it has been idle for as long once more, and said once.
+      use([name])
+      if (told.has(table)) continue
+      told.add(table)
+      staying.push(name)
+      why = left.failure.message
+    }
+    if (staying.length === 0) return
+    const others = staying.length === 1 ? "" : ` and ${staying.length - 1} others`
+    yield* Effect.logWarning(`${staying[0]}${others} cannot be paged out and stay in memory: ${why}`)
+  })
 
   const corrupt = (detail: string) => new JournalFailed({ file: journal.file, trouble: "corrupt", detail })
   const read = Effect.fnUntraced(function* (name: string) {
