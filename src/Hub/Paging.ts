@@ -42,15 +42,16 @@ export const pager = Effect.fnUntraced(function* (options: {
   for (const { family, made, name } of catalog.declared.values())
     if (family && made._tag === "Written") after.set(name, afterOf(made.options))
   const longest = Math.max(0, ...after.values())
-  /** When one was written or came back last, ms of the steady clock. */
-  const usedAt = new Map<string, number>()
 
   /** It was said of these that they cannot go. */
   const told = new WeakSet<Table>()
 
   const use = (names: Iterable<string>): void => {
     const now = clock.currentTimeMillisUnsafe()
-    for (const name of names) if (after.has(familyOf(name)?.family ?? "")) usedAt.set(name, now)
+    for (const name of names) {
+      const table = state.tables.get(name)
+      if (table !== undefined) table.usedAt = now
+    }
   }
   const count = () => awayNow.updateUnsafe(state.away.size, context)
   count()
@@ -61,9 +62,8 @@ export const pager = Effect.fnUntraced(function* (options: {
     if (wait === undefined || table === undefined || table.size === 0) return false
     // What is away is live: one that is still to be loaded is not.
     if (table.health.state !== "live") return false
-    const used = usedAt.get(name)
-    if (used === undefined) use([name])
-    const last = Math.max(used ?? Infinity, demand.readAt(name))
+    table.usedAt ??= clock.currentTimeMillisUnsafe()
+    const last = Math.max(table.usedAt, demand.readAt(name))
     return last + wait <= clock.currentTimeMillisUnsafe() && !state.holds.has(name)
   }
 
@@ -75,7 +75,6 @@ export const pager = Effect.fnUntraced(function* (options: {
     if (state.tables.get(name) !== table || table.rev !== rev || !isIdle(name, table)) return
     if (!journal.outlives()) return
     state.pageOut(name)
-    usedAt.delete(name)
     followers.tell({ _tag: "PagedOut", name })
     count()
   })
@@ -114,8 +113,8 @@ export const pager = Effect.fnUntraced(function* (options: {
     })
     if (Math.max(table.rev, table.floor) !== away.rev)
       return yield* corrupt("it is there as it was at another revision")
-    use([name])
     state.pageIn(name, () => table)
+    use([name])
     followers.tell({ _tag: "PagedIn", name, text })
     count()
   })

@@ -285,6 +285,30 @@ describe("a member of a written family", () => {
     )
   )
 
+  it.effect("that is emptied and forgotten leaves nothing behind", () => {
+    const named = new Set<Map<unknown, unknown>>()
+    const { set } = Map.prototype
+    const noting = function (this: Map<unknown, unknown>, key: unknown, value: unknown) {
+      if (typeof key === "string" && key.startsWith("support:")) named.add(this)
+      return set.call(this, key, value)
+    }
+    // Whatever map it is that would keep their names.
+    Object.assign(Map.prototype, { set: noting })
+    return on(
+      layerMemory(new Disk()),
+      Effect.gen(function* () {
+        const engine = yield* RateEngine
+        for (let i = 0; i < defaultMemory.idleMembers + 500; i++) {
+          yield* put(String(i), "a", "hello")
+          yield* engine.write({ op: "delete", collection: `support:${i}`, key: "a" })
+        }
+        yield* advance("2 hours")
+        assert.isAbove(named.size, 0)
+        assert.isAtMost(Math.max(...[...named].map(({ size }) => size)), defaultMemory.idleMembers + 1)
+      })
+    ).pipe(Effect.ensuring(Effect.sync(() => Object.assign(Map.prototype, { set }))))
+  })
+
   it.effect("that cannot be kept stays in memory, which is said once, and others leave", () => {
     const full = new JournalFailed({ file: "f", trouble: "full", detail: "no room" })
     const said: Array<string> = []
