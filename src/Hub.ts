@@ -36,6 +36,7 @@ import { Turns } from "./Hub/Turns.ts"
 import type { State } from "./Hub/State.ts"
 import type { Board } from "./RateEngine.ts"
 import { steady } from "./Steady.ts"
+import { Unreadable } from "./Unreadable.ts"
 import { Demand, OlderRows } from "./Upstream.ts"
 
 export type { Pace, Reader, Sink } from "./Hub/Audience.ts"
@@ -75,24 +76,30 @@ export class Readers extends Context.Service<
     readonly revision: () => number
     readonly cursor: (query: Query) => string
     readonly look: (collection: string) => Look
-    readonly row: (collection: string, key: string) => Effect.Effect<Row | undefined>
+    readonly row: (collection: string, key: string) => Effect.Effect<Row | undefined, Unreadable>
     /**
      * Rows of a written collection, the newest first and live ones too, that were born before the one of this key.
      * `undefined`: there never was one of this key, or it is deleted and forgotten. `unavailable`: a backend has them, and
      * does not answer now.
      */
-    readonly past: (collection: string, before: string | undefined, limit: number) => Effect.Effect<Page>
+    readonly past: (
+      collection: string,
+      before: string | undefined,
+      limit: number
+    ) => Effect.Effect<Page, Unreadable>
     /** Names of the members of a family that have been heard of. */
     readonly members: (family: string) => ReadonlyArray<string>
     /** The whole state of a query now, built once however many ask. */
-    readonly snapshot: (query: Query) => Effect.Effect<Frame>
+    readonly snapshot: (query: Query) => Effect.Effect<Frame, Unreadable>
     /** Whether nothing of the query has changed since a cursor. */
     readonly isCurrent: (query: Query, cursor: string) => boolean
     /** Waits, for 2 s at most, for a revision of this epoch that is yet to come. */
     readonly reach: (cursor: { readonly epoch: string; readonly revision: number }) => Effect.Effect<void>
     /** A reader that gets nothing yet. `leave` may be called at any time after. */
     readonly enter: (query: Query, sink: Sink, pace: Pace) => Reader
-    /** Gives a reader its first message and puts it among the others. */
+    /** Has in memory what somebody who comes with this cursor is told of a query. */
+    readonly ready: (query: Query, since: string | undefined) => Effect.Effect<void, Unreadable>
+    /** Gives a reader its first message and puts it among the others; sends it away where that cannot be. */
     readonly open: (reader: Reader, opening: Opening) => Effect.Effect<void>
     readonly leave: (reader: Reader) => void
     /** When the newest commit was made, ms since 1970; 0 before the first. */
@@ -104,7 +111,7 @@ export class Readers extends Context.Service<
     /** How many there are. */
     readonly readers: () => number
     /** What a long poll has to say when its time is over: what it was held back from, or the cursor up to which that is nothing. */
-    readonly conclude: (reader: Reader) => Effect.Effect<Frame | string>
+    readonly conclude: (reader: Reader) => Effect.Effect<Frame | string, Unreadable>
     /** The connection has taken all, or some, of the last frame. */
     readonly drained: (reader: Reader) => void
     readonly progressed: (reader: Reader) => void
@@ -297,6 +304,12 @@ const serve = Effect.fnUntraced(function* (options: {
       const changes = changesSince(state, query, { sent: resume.revision, seen: resume.revision })
       return changes !== "forgotten" && changes.size === 0
     },
+    ready: (query, since) => {
+      if (since === "now") return Effect.void
+      const resume = since === undefined ? undefined : state.resume(query, since)
+      if (resume?._tag === "Resumed") return presence.ofQuery(query, resume.revision, Effect.void)
+      return snapshots.ready(query, 0) === undefined ? presence.ofQuery(query, -1, Effect.void) : Effect.void
+    },
     reach,
     enter: (query, sink, pace) => register.enter(query, sink, pace),
     open: opener({ state, presence, snapshots, register, delivery, turns, random }),
@@ -305,7 +318,9 @@ const serve = Effect.fnUntraced(function* (options: {
     stands: ({ cohort, place }) => (cohort?.place ?? place)?.cursor,
     endsIn: ({ rotation }) => rotation && rotation.at - register.now,
     readers: () => register.readers.size,
-    conclude: Effect.fnUntraced(function* ({ audience, cohort }) {
+    conclude: Effect.fnUntraced(function* ({ audience, cohort, gone }) {
+      // It was sent away with nothing.
+      if (gone) return yield* new Unreadable()
       const made = cohort === undefined ? "nothing" : audience.change(cohort.place)
       if (typeof made === "object") return made
       return made === "nothing"

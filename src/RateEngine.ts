@@ -17,6 +17,7 @@ import { answeredOf, type Repeat, Repeats } from "./RateEngine/Repeats.ts"
 import { WriteRefused, Writer } from "./RateEngine/Writer.ts"
 import type { Draft, Write, Wrote } from "./RateEngine/Writing.ts"
 import { steady } from "./Steady.ts"
+import type { Unreadable } from "./Unreadable.ts"
 import { type Reading, Upstream } from "./Upstream.ts"
 
 export { WriteRefused } from "./RateEngine/Writer.ts"
@@ -42,9 +43,9 @@ export interface Board extends Committed {
   readonly present: <A, E, R>(
     collections: ReadonlyArray<string>,
     use: Effect.Effect<A, E, R>
-  ) => Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | Unreadable, R>
   /** Whether a row of this key has left the live window. */
-  readonly wasEvicted: (collection: string, key: string) => Effect.Effect<boolean>
+  readonly wasEvicted: (collection: string, key: string) => Effect.Effect<boolean, Unreadable>
 }
 
 /** What is kept with a commit, and no reader is told of. */
@@ -65,13 +66,20 @@ type Event =
       readonly draft: Draft
       readonly repeat: Repeat | undefined
       /** `undefined`: the row has become another; nothing was written. */
-      readonly done: Deferred.Deferred<Wrote | undefined>
+      readonly done: Deferred.Deferred<Wrote | undefined, Unreadable>
     }
   /** The oldest rows have been live for as long as they are retained. */
   | { readonly _tag: "Aged"; readonly collection: string }
 
 /** So often a write is made anew because its row has become another meanwhile. */
 const maxTries = 8
+
+const unavailable = Effect.fail(
+  new WriteRefused({
+    code: "unavailable",
+    detail: "what is kept of this collection cannot be read just now; try again"
+  })
+)
 
 /** What clients and backends write. */
 export class Writes extends Context.Service<
@@ -113,24 +121,27 @@ export class RateEngine extends Context.Service<
           : Effect.flatMap(Deferred.await(begun), ({ repeats }) => repeats.once(repeat, once))
       }
 
-      const tried = Effect.fnUntraced(function* (
-        write: Write,
-        repeat: Repeat | undefined
-      ): Effect.fn.Return<Wrote, WriteRefused> {
-        const { board } = yield* Deferred.await(begun)
-        yield* waiting.loaded(board, write.collection)
-        for (let tries = 0; tries < maxTries; tries++) {
-          const draft = yield* board.present([write.collection], writer.draft(board, write))
-          const done = Deferred.makeUnsafe<Wrote | undefined>()
-          yield* Queue.offer(events, { _tag: "Write", collection: write.collection, draft, repeat, done })
-          const wrote = yield* Deferred.await(done)
-          if (wrote !== undefined) return wrote
-        }
-        return yield* new WriteRefused({
-          code: "conflict",
-          detail: "others write this row just now; try again"
-        })
-      })
+      const tried = Effect.fnUntraced(
+        function* (
+          write: Write,
+          repeat: Repeat | undefined
+        ): Effect.fn.Return<Wrote, WriteRefused | Unreadable> {
+          const { board } = yield* Deferred.await(begun)
+          yield* waiting.loaded(board, write.collection)
+          for (let tries = 0; tries < maxTries; tries++) {
+            const draft = yield* board.present([write.collection], writer.draft(board, write))
+            const done = Deferred.makeUnsafe<Wrote | undefined, Unreadable>()
+            yield* Queue.offer(events, { _tag: "Write", collection: write.collection, draft, repeat, done })
+            const wrote = yield* Deferred.await(done)
+            if (wrote !== undefined) return wrote
+          }
+          return yield* new WriteRefused({
+            code: "conflict",
+            detail: "others write this row just now; try again"
+          })
+        },
+        Effect.catchTag("Unreadable", () => unavailable)
+      )
 
       const run = Effect.fnUntraced(function* (board: Board) {
         const consequences = new Consequences(catalog)
@@ -239,6 +250,8 @@ export class RateEngine extends Context.Service<
         yield* Deferred.succeed(begun, { board, repeats })
         return yield* Queue.take(events).pipe(
           Effect.flatMap(handle),
+          // It is logged, and whoever waits for it knows.
+          Effect.catchTag("Unreadable", () => Effect.void),
           // One reading that breaks something must not be the last that is read.
           Effect.catchDefect((defect) =>
             Effect.logError("a reading could not be made into a commit", defect)

@@ -5,7 +5,18 @@ import { assert, describe, it } from "@effect/vitest"
 
 /** Each noun may import only what stands to its left; what shares a place is vocabulary of equal standing. */
 const order = [
-  ["Answered", "BodyPath", "Collection", "Decimal", "GivenKey", "Nearest", "RowTag", "Settings", "Steady"],
+  [
+    "Answered",
+    "BodyPath",
+    "Collection",
+    "Decimal",
+    "GivenKey",
+    "Nearest",
+    "RowTag",
+    "Settings",
+    "Steady",
+    "Unreadable"
+  ],
   ["Config"],
   ["Catalog"],
   ["Upstream"],

@@ -1,10 +1,11 @@
 /** What stands around every handler: errors become problems, pages of other origins are let in or not, requests counted. */
-import { Cause, Effect, Metric, Option } from "effect"
+import { Cause, Effect, Metric } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 
+import type { Unreadable } from "../Unreadable.ts"
 import { corsHeaders } from "./Cors.ts"
 import { handedOver } from "./Handover.ts"
-import { Problem, problemResponse } from "./Problem.ts"
+import { Problem, problemIn, problemResponse } from "./Problem.ts"
 
 const requests = Metric.counter("http_requests_total", {
   description: "Requests by route and status",
@@ -25,23 +26,16 @@ const maxUrl = 8 * 1024
 
 export type Handler<R = never> = (
   request: HttpServerRequest.HttpServerRequest
-) => Effect.Effect<HttpServerResponse.HttpServerResponse, Problem, R>
+) => Effect.Effect<HttpServerResponse.HttpServerResponse, Problem | Unreadable, R>
 
 /** In as few steps as it can be: it stands in the way of every connection. */
 export const guard = <R>(route: string, origins: ReadonlySet<string>, handler: Handler<R>) => {
   const failed = (
-    cause: Cause.Cause<Problem>
-  ): Effect.Effect<HttpServerResponse.HttpServerResponse, never, never> => {
-    const problem = Option.getOrUndefined(Cause.findErrorOption(cause))
-    if (problem !== undefined) return Effect.succeed(problemResponse(problem))
-    const bug = cause as Cause.Cause<never>
-    return Cause.hasInterruptsOnly(cause)
-      ? Effect.andThen(clientLeft(route), Effect.failCause(bug))
-      : Effect.logError("a handler failed", cause).pipe(
-          Effect.annotateLogs({ route }),
-          Effect.as(problemResponse(ours))
-        )
-  }
+    cause: Cause.Cause<Problem | Unreadable>
+  ): Effect.Effect<HttpServerResponse.HttpServerResponse, never, never> =>
+    Cause.hasInterruptsOnly(cause)
+      ? Effect.andThen(clientLeft(route), Effect.failCause(cause as Cause.Cause<never>))
+      : Effect.map(Effect.annotateLogs(problemIn(cause), { route }), problemResponse)
   return (
     request: HttpServerRequest.HttpServerRequest
   ): Effect.Effect<HttpServerResponse.HttpServerResponse, never, R> => {
@@ -80,4 +74,3 @@ const counted = (route: string, status: number): Metric.Counter<number> => {
 const always = { "x-content-type-options": "nosniff", "referrer-policy": "no-referrer" }
 
 const tooLong = new Problem({ code: "uri_too_long", detail: `the URL is longer than ${maxUrl} characters` })
-const ours = new Problem({ code: "internal", detail: "this is our fault; the log says more" })

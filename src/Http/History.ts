@@ -27,7 +27,7 @@ export const history = (ground: Ground) =>
     if (rows === "unavailable")
       return yield* new Problem({
         code: "unavailable",
-        detail: "older rows are with a backend that gives no answer just now; try again",
+        detail: "older rows cannot be read just now, here or from the backend that has them; try again",
         retryAfterMs: 2_000
       })
     if (rows === undefined)

@@ -2,8 +2,10 @@
 import { STATUS_CODES } from "node:http"
 import type { Duplex } from "node:stream"
 
-import { Schema } from "effect"
+import { Cause, Effect, Option, Schema } from "effect"
 import { HttpServerResponse, ProblemDetails } from "effect/http"
+
+import type { Unreadable } from "../Unreadable.ts"
 
 const titles = {
   invalid_query: [400, "The query is not understood"],
@@ -43,6 +45,20 @@ export class Problem extends Schema.TaggedError<Problem>()("Problem", {
     return titles[this.code][0]
   }
 }
+
+/** What a client is told of whatever went wrong; what only the log says more of is our fault. */
+export const problemIn = (cause: Cause.Cause<Problem | Unreadable>): Effect.Effect<Problem> => {
+  const failure = Option.getOrUndefined(Cause.findErrorOption(cause))
+  if (failure === undefined) return Effect.as(Effect.logError("a handler failed", cause), ours)
+  return Effect.succeed(failure instanceof Problem ? failure : unreadable)
+}
+
+const ours = new Problem({ code: "internal", detail: "this is our fault; the log says more" })
+export const unreadable = new Problem({
+  code: "unavailable",
+  detail: "what is kept of this cannot be read just now; try again",
+  retryAfterMs: 2_000
+})
 
 /** The members of a problem, as they stand in a response or in a WebSocket message. */
 export const problemDetails = (problem: Problem) => ({

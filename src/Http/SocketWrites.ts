@@ -1,13 +1,14 @@
 /** What one WebSocket writes: one write after the other, in the order in which they came. */
-import { Effect, Semaphore } from "effect"
+import { Cause, Effect, Semaphore } from "effect"
 
-import { Problem } from "./Problem.ts"
+import { Problem, problemIn } from "./Problem.ts"
 import { attempt, type Ground } from "./Road.ts"
 import type { Visit } from "./Visit.ts"
 import { problemOf, writable, writeBy, writeInMessage } from "./WriteAsked.ts"
 
 /** More that wait, and the client does not wait for its answers. */
 const maxWaiting = 64
+const route = { route: "/v1/socket" }
 
 /** The members of an `ack`, or why there is none. */
 export type Written = Problem | { readonly epoch: string; readonly revision: number; readonly key: string }
@@ -47,7 +48,10 @@ export class SocketWrites {
     })
     this.fork(
       written.pipe(
-        Effect.catchTag("Problem", (problem) => Effect.succeed(problem)),
+        // Whoever waits for an answer gets one, whatever becomes of it.
+        Effect.catchCause((cause) =>
+          Cause.hasInterruptsOnly(cause) ? Effect.interrupt : Effect.annotateLogs(problemIn(cause), route)
+        ),
         this.turn.withPermit,
         Effect.map(answer),
         Effect.ensuring(Effect.sync(() => void this.waiting--))

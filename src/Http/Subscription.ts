@@ -4,7 +4,7 @@ import { Effect, type Fiber } from "effect"
 import type { Pace, Query, Reader, Sink } from "../Hub.ts"
 import type { Asked } from "./Asked.ts"
 import type { Outlet } from "./Outlet.ts"
-import type { Problem } from "./Problem.ts"
+import { type Problem, unreadable } from "./Problem.ts"
 import { resolve, uncovered } from "./Resolve.ts"
 import { admission, arrival, attempt, type Ground, queryOf } from "./Road.ts"
 import type { Visit } from "./Visit.ts"
@@ -77,10 +77,13 @@ export class Subscription {
         const query = yield* attempt(() => resolve(ground.catalog, asked, caller))
         const wanted = yield* this.want(answer)
         yield* arrival(ground, asked.since, minRevision)
+        const ready = yield* Effect.result(ground.hub.ready(query, asked.since))
         yield* this.untilFree()
         // The token may be another one by now.
         const problem = uncovered(visit.caller, query)
-        const admitted = yield* Effect.result(problem ?? admission(ground, query.parts.keys()))
+        const admitted = yield* Effect.result(
+          problem ?? (ready._tag === "Failure" ? unreadable : admission(ground, query.parts.keys()))
+        )
         if (this.ended || this.wanted !== wanted) return
         this.wanted = undefined
         if (admitted._tag === "Success") return yield* this.replace(query, asked, wanted.answers)

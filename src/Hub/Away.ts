@@ -20,6 +20,26 @@ export const awayOf = (table: Table): Away => ({
   oldestAt: table.collection.retain?.age === undefined ? undefined : table.oldestAt
 })
 
+/** Those that are paged out, by name. */
+export class Aways extends Map<string, Away> {
+  /**
+   * None of them was touched after this revision: whoever has seen it misses none, however many there are. An upper bound,
+   * which is lowered only when all are back.
+   */
+  newest = -1
+
+  override set(name: string, away: Away): this {
+    this.newest = Math.max(this.newest, away.rev)
+    return super.set(name, away)
+  }
+
+  override delete(name: string): boolean {
+    const was = super.delete(name)
+    if (this.size === 0) this.newest = -1
+    return was
+  }
+}
+
 /** Who needs which members in memory: until they let go of one it is not paged out. */
 export class Holds {
   private readonly counts = new Map<string, number>()

@@ -57,7 +57,8 @@ export const covered = function* (state: State, query: Query): Generator<readonl
 
 /** Of those that it covers, the members that are paged out and were touched after a revision. */
 export const awayFrom = function* (state: State, query: Query, seen = -1): Generator<string> {
-  if (state.away.size === 0) return
+  // Readers who are up to date, nearly all, are asked about with every commit.
+  if (state.away.newest <= seen) return
   const isMissed = (name: string) => (state.away.get(name)?.rev ?? -1) > seen
   for (const name of query.parts.keys()) if (isMissed(name)) yield name
   for (const pattern of query.patterns.keys())

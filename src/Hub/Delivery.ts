@@ -2,8 +2,9 @@
  * The one loop that serves whoever is due. Plain code but for its pauses: it is an Effect only so that it can leave the
  * event loop to others, and wait.
  */
-import { Cause, Effect, Exit } from "effect"
+import { Cause, Effect, Exit, Option } from "effect"
 
+import type { Unreadable } from "../Unreadable.ts"
 import type { Audience, Cohort, Next, Place, Reader } from "./Audience.ts"
 import type { Frame } from "./Frame.ts"
 import type { Framing } from "./Framing.ts"
@@ -164,7 +165,7 @@ export class Delivery {
   }
 
   /** Takes long, so it is done beside the loop; the cohort stays where it is, and is due when it is done. */
-  private prepare(cohort: Cohort, work: Effect.Effect<void>): void {
+  private prepare(cohort: Cohort, work: Effect.Effect<void, Unreadable>): void {
     cohort.preparing = true
     this.hooks.fork(
       Effect.onExit(work, (exit) =>
@@ -172,6 +173,9 @@ export class Delivery {
           cohort.preparing = false
           // What failed is not tried again at once, and for ever, but with the next commit or ping.
           if (Exit.isSuccess(exit)) this.register.mark(cohort)
+          // They would wait for what may not come; when they are back it is looked at anew.
+          else if (Option.isSome(Exit.findErrorOption(exit)))
+            for (const reader of cohort.readers) reader.sink.end("rotation")
           else if (!Cause.hasInterruptsOnly(exit.cause)) this.hooks.failed(exit.cause)
         })
       ).pipe(Effect.ignoreCause)

@@ -86,11 +86,24 @@ export const expire = Effect.fnUntraced(function* (catalog: Catalog["Service"]) 
   )
 })
 
+const pastIn = (journal: Journal["Service"], asked: PastAsked): Effect.Effect<Page> =>
+  journal
+    .past(asked)
+    .pipe(
+      Effect.catch(({ message }) =>
+        Effect.as(
+          Effect.logError(`history of ${asked.collection} cannot be read: ${message}`),
+          "unavailable" as const
+        )
+      )
+    )
+
 /** Rows that are history: as far as the journal keeps them, then as far as a backend has them. */
 export const older =
   (journal: Journal["Service"], backend: typeof OlderRows.Service) =>
   (asked: PastAsked): Effect.Effect<Page> =>
-    Effect.flatMap(Effect.orDie(journal.past(asked)), (found): Effect.Effect<Page> => {
+    Effect.flatMap(pastIn(journal, asked), (found): Effect.Effect<Page> => {
+      if (found === "unavailable") return Effect.succeed(found)
       const { before, collection, end = before, limit } = asked
       const missing = limit - (found?.length ?? 0)
       const asking =

@@ -111,7 +111,7 @@ export interface Kept {
   readonly answered?: ReadonlyArray<Answered>
 }
 
-/** A page of history; `undefined`: there is no row to begin before. `unavailable`: who has it does not answer now. */
+/** A page of history; `undefined`: there is no row to begin before. `unavailable`: who has it does not answer now, or it cannot be read. */
 export type Page = ReadonlyArray<Past> | "unavailable" | undefined
 
 export interface PastAsked {

@@ -5,6 +5,7 @@ import type { Answered } from "../Answered.ts"
 import { Catalog } from "../Catalog.ts"
 import type { Commit } from "../Collection.ts"
 import type { Beside, Board } from "../RateEngine.ts"
+import { Unreadable } from "../Unreadable.ts"
 import { commitPieces } from "./CommitText.ts"
 import type { Followers } from "./Followers.ts"
 import { keeping, loadedPast } from "./History.ts"
@@ -59,7 +60,11 @@ export const leader = Effect.fnUntraced(function* (options: {
     return { text: pieces.join(""), tip: tip() }
   })
 
-  const keep = (made: Commit, beside?: Beside) => presence.of([...made.deltas.keys()], kept(made, beside))
+  const keep = (made: Commit, beside?: Beside) =>
+    presence.of([...made.deltas.keys()], kept(made, beside)).pipe(
+      // Whoever makes one has had them here.
+      Effect.catchTag("Unreadable", Effect.die)
+    )
 
   const kept = (made: Commit, { answered, past }: Beside = {}) =>
     Effect.flatMap(Effect.all([written(made), loadedPast(made.at, past)]), ([{ text, tip }, loaded]) => {
@@ -102,7 +107,9 @@ export const leader = Effect.fnUntraced(function* (options: {
     wasEvicted: (name, key) =>
       state.wasEvicted(name, key)
         ? Effect.succeed(true)
-        : Effect.map(older({ collection: name, before: key, limit: 0 }), (found) => found !== undefined),
+        : Effect.flatMap(older({ collection: name, before: key, limit: 0 }), (found) =>
+            found === "unavailable" ? Effect.fail(new Unreadable()) : Effect.succeed(found !== undefined)
+          ),
     touch: (asOf) => {
       state.touch(asOf)
       followers.tell({ _tag: "Touch", asOf })

@@ -4,6 +4,7 @@
  */
 import { Context, type Effect, type Scope } from "effect"
 
+import type { Unreadable } from "../Unreadable.ts"
 import type { Entry, Kept, Page, PastAsked } from "./Journal.ts"
 
 export type News =
@@ -25,7 +26,7 @@ export class Log extends Context.Service<
       begin: (kept: Kept) => A
     ) => Effect.Effect<A, never, Scope.Scope>
     /** Has a member paged in: heard of before this returns. */
-    readonly bring: (name: string) => Effect.Effect<void>
+    readonly bring: (name: string) => Effect.Effect<void, Unreadable>
     /** Rows that are history, as `Journal.past`, and then those that a backend has. */
     readonly past: (asked: PastAsked) => Effect.Effect<Page>
     /** Whether commits outlive the process that makes them. */

@@ -1,6 +1,7 @@
 /** How a reader begins: with a snapshot, with what it missed, or where nothing changed with a ping. */
-import { Duration, Effect, type Random } from "effect"
+import { Cause, Duration, Effect, type Random } from "effect"
 
+import type { Unreadable } from "../Unreadable.ts"
 import type { Place, Reader } from "./Audience.ts"
 import type { Delivery } from "./Delivery.ts"
 import type { Frame } from "./Frame.ts"
@@ -82,7 +83,7 @@ export const opener = (options: {
   })
 
   /** For nearly all of those that come at once the snapshot and its frame are there, and nothing has to be waited for. */
-  const first = (reader: Reader, notBefore: number): Effect.Effect<void> => {
+  const first = (reader: Reader, notBefore: number): Effect.Effect<void, Unreadable> => {
     const { audience, pace, sink } = reader
     const snapshot = pace.once ? undefined : snapshots.ready(audience.query, 0)
     const frame = snapshot && delivery.opening(audience, snapshot, "initial")
@@ -110,6 +111,16 @@ export const opener = (options: {
     const frame = made === "nothing" ? audience.ping({ ...place, seen: now.seen }) : made
     if (yield* give(reader, frame, next)) register.stand(reader, next)
   })
+  /** Where it cannot be given what it is to begin with, it would wait for good. */
+  const sendAway = (reader: Reader, cause: Cause.Cause<Unreadable>): Effect.Effect<void> =>
+    Effect.andThen(
+      Cause.hasFails(cause) ? Effect.void : Effect.logError("a reader could not begin", cause),
+      Effect.sync(() => {
+        register.leave(reader)
+        reader.sink.end("rotation")
+      })
+    )
+
   return (reader: Reader, { notBefore, since }: Opening): Effect.Effect<void> =>
     Effect.andThen(
       turns.take,
@@ -125,5 +136,11 @@ export const opener = (options: {
         const going = rest(reader, since, notBefore)
         return resume?._tag === "Resumed" ? presence.ofQuery(query, resume.revision, going) : going
       })
+    ).pipe(
+      Effect.catchCause((cause) =>
+        Cause.hasInterruptsOnly(cause)
+          ? Effect.failCause(cause as Cause.Cause<never>)
+          : sendAway(reader, cause)
+      )
     )
 }

@@ -9,10 +9,11 @@ import type { Catalog } from "../Catalog.ts"
 import { familyOf } from "../Collection.ts"
 import type { WrittenOptions } from "../Config.ts"
 import { steady } from "../Steady.ts"
+import { Unreadable } from "../Unreadable.ts"
 import type { Demand } from "../Upstream.ts"
 import { tableOf, tableText } from "./Checkpoint.ts"
 import type { Followers } from "./Followers.ts"
-import type { Journal } from "./Journal.ts"
+import { type Journal, JournalFailed } from "./Journal.ts"
 import type { Memory, State } from "./State.ts"
 import type { Table } from "./Table.ts"
 
@@ -41,12 +42,16 @@ export const pager = Effect.fnUntraced(function* (options: {
   for (const { family, made, name } of catalog.declared.values())
     if (family && made._tag === "Written") after.set(name, afterOf(made.options))
   const longest = Math.max(0, ...after.values())
-  /** When one was written or came back last, ms of the steady clock. */
-  const usedAt = new Map<string, number>()
+
+  /** It was said of these that they cannot go. */
+  const told = new WeakSet<Table>()
 
   const use = (names: Iterable<string>): void => {
     const now = clock.currentTimeMillisUnsafe()
-    for (const name of names) if (after.has(familyOf(name)?.family ?? "")) usedAt.set(name, now)
+    for (const name of names) {
+      const table = state.tables.get(name)
+      if (table !== undefined) table.usedAt = now
+    }
   }
   const count = () => awayNow.updateUnsafe(state.away.size, context)
   count()
@@ -57,9 +62,8 @@ export const pager = Effect.fnUntraced(function* (options: {
     if (wait === undefined || table === undefined || table.size === 0) return false
     // What is away is live: one that is still to be loaded is not.
     if (table.health.state !== "live") return false
-    const used = usedAt.get(name)
-    if (used === undefined) use([name])
-    const last = Math.max(used ?? Infinity, demand.readAt(name))
+    table.usedAt ??= clock.currentTimeMillisUnsafe()
+    const last = Math.max(table.usedAt, demand.readAt(name))
     return last + wait <= clock.currentTimeMillisUnsafe() && !state.holds.has(name)
   }
 
@@ -71,7 +75,6 @@ export const pager = Effect.fnUntraced(function* (options: {
     if (state.tables.get(name) !== table || table.rev !== rev || !isIdle(name, table)) return
     if (!journal.outlives()) return
     state.pageOut(name)
-    usedAt.delete(name)
     followers.tell({ _tag: "PagedOut", name })
     count()
   })
@@ -80,24 +83,50 @@ export const pager = Effect.fnUntraced(function* (options: {
     demand.forgetReads(clock.currentTimeMillisUnsafe() - longest)
     if (!journal.outlives()) return
     const idle = [...state.tables].filter(([name, table]) => isIdle(name, table))
-    for (const [name, table] of idle) if (isIdle(name, table)) yield* pageOut(name, table)
-  }).pipe(
-    // They stay where they are; it is tried again.
-    Effect.catch((failure) => Effect.logWarning(`idle members stay in memory: ${failure.message}`))
-  )
+    const staying: Array<string> = []
+    let why = ""
+    for (const [name, table] of idle) {
+      if (!isIdle(name, table)) continue
+      const left = yield* Effect.result(pageOut(name, table))
+      if (left._tag === "Success") continue
+      // Tried again when it has been idle for as long once more, and said once.
+      use([name])
+      if (told.has(table)) continue
+      told.add(table)
+      staying.push(name)
+      why = left.failure.message
+    }
+    if (staying.length === 0) return
+    const others = staying.length === 1 ? "" : ` and ${staying.length - 1} others`
+    yield* Effect.logWarning(`${staying[0]}${others} cannot be paged out and stay in memory: ${why}`)
+  })
 
-  const bring = Effect.fnUntraced(function* (name: string) {
-    const text = yield* Effect.orDie(journal.member(name))
+  const corrupt = (detail: string) => new JournalFailed({ file: journal.file, trouble: "corrupt", detail })
+  const read = Effect.fnUntraced(function* (name: string) {
+    const text = yield* journal.member(name)
     const away = state.away.get(name)
     if (away === undefined) return
-    const table = text === undefined ? undefined : tableOf(text, memory)
-    if (table === undefined || Math.max(table.rev, table.floor) !== away.rev)
-      return yield* Effect.die(new Error(`${name} is paged out, and ${journal.file} does not have it`))
-    use([name])
+    if (text === undefined) return yield* corrupt("it is not there")
+    const table = yield* Effect.try({
+      try: () => tableOf(text, memory),
+      catch: (error) => corrupt(String(error))
+    })
+    if (Math.max(table.rev, table.floor) !== away.rev)
+      return yield* corrupt("it is there as it was at another revision")
     state.pageIn(name, () => table)
-    followers.tell({ _tag: "PagedIn", name, text: text! })
+    use([name])
+    followers.tell({ _tag: "PagedIn", name, text })
     count()
   })
+  const bring = (name: string): Effect.Effect<void, Unreadable> =>
+    read(name).pipe(
+      Effect.catch(({ message }) =>
+        Effect.andThen(
+          Effect.logError(`${name} is paged out and cannot be read: ${message}`),
+          Effect.fail(new Unreadable())
+        )
+      )
+    )
 
   const every = Math.min(rarest, ...[...after.values()].map((ms) => ms / 4))
   const run = after.size === 0 ? Effect.never : sweep.pipe(Effect.delay(every), Effect.forever)

@@ -1,6 +1,7 @@
 /** Members that are paged out come back when somebody needs them, and stay for as long as that takes. */
 import { Deferred, Effect } from "effect"
 
+import type { Unreadable } from "../Unreadable.ts"
 import { awayFrom } from "./Changes.ts"
 import type { Query } from "./Query.ts"
 import type { State } from "./State.ts"
@@ -10,17 +11,20 @@ const atOnce = 16
 
 export class Presence {
   private readonly state: State
-  private readonly fetch: (name: string) => Effect.Effect<void>
-  private readonly coming = new Map<string, Deferred.Deferred<void>>()
+  private readonly fetch: (name: string) => Effect.Effect<void, Unreadable>
+  private readonly coming = new Map<string, Deferred.Deferred<void, Unreadable>>()
 
   /** When what `fetch` returns has ended, the member is in `state`. */
-  constructor(state: State, fetch: (name: string) => Effect.Effect<void>) {
+  constructor(state: State, fetch: (name: string) => Effect.Effect<void, Unreadable>) {
     this.state = state
     this.fetch = fetch
   }
 
   /** Runs it with these collections in memory. */
-  of<A, E, R>(names: ReadonlyArray<string>, use: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+  of<A, E, R>(
+    names: ReadonlyArray<string>,
+    use: Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E | Unreadable, R> {
     const { state } = this
     return this.while(
       () => names,
@@ -30,7 +34,11 @@ export class Presence {
   }
 
   /** Runs it with all of a query in memory that was touched after a revision. */
-  ofQuery<A, E, R>(query: Query, seen: number, use: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+  ofQuery<A, E, R>(
+    query: Query,
+    seen: number,
+    use: Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E | Unreadable, R> {
     const { state } = this
     // Most ask for what is never paged out.
     if (state.away.size === 0 && query.patterns.size === 0) return use
@@ -45,7 +53,7 @@ export class Presence {
     needed: () => Iterable<string>,
     missing: () => ReadonlyArray<string>,
     use: Effect.Effect<A, E, R>
-  ): Effect.Effect<A, E, R> {
+  ): Effect.Effect<A, E | Unreadable, R> {
     return Effect.suspend(() => {
       const { holds } = this.state
       const held: Array<string> = []
@@ -55,7 +63,7 @@ export class Presence {
           held.push(name)
         }
       }
-      const complete: Effect.Effect<A, E, R> = Effect.suspend(() => {
+      const complete: Effect.Effect<A, E | Unreadable, R> = Effect.suspend(() => {
         const names = missing()
         if (names.length === 0) return use
         hold(names)
@@ -75,12 +83,12 @@ export class Presence {
   }
 
   /** Once, however many need it. */
-  private bring(name: string): Effect.Effect<void> {
+  private bring(name: string): Effect.Effect<void, Unreadable> {
     return Effect.suspend(() => {
       if (!this.state.away.has(name)) return Effect.void
       const coming = this.coming.get(name)
       if (coming !== undefined) return Deferred.await(coming)
-      const here = Deferred.makeUnsafe<void>()
+      const here = Deferred.makeUnsafe<void, Unreadable>()
       this.coming.set(name, here)
       return this.fetch(name).pipe(
         Effect.onExit((exit) => {

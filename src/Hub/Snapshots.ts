@@ -6,6 +6,7 @@
 import { Clock, Deferred, Effect, Semaphore } from "effect"
 
 import type { Health, Row } from "../Collection.ts"
+import type { Unreadable } from "../Unreadable.ts"
 import { Body } from "./Body.ts"
 import { awayFrom, type Changes, changesSince, covered, rowsOf } from "./Changes.ts"
 import { Frame } from "./Frame.ts"
@@ -49,7 +50,7 @@ interface Kept {
 interface Building {
   /** It shows this revision or a later one. */
   readonly revision: number
-  readonly built: Deferred.Deferred<Snapshot>
+  readonly built: Deferred.Deferred<Snapshot, Unreadable>
 }
 
 /** How many keys a change names. */
@@ -84,7 +85,7 @@ export class Snapshots {
   }
 
   /** The last one built, if the change since then is worth less than a new one; not older than a revision. */
-  recent(query: Query, least = 0): Effect.Effect<Snapshot> {
+  recent(query: Query, least = 0): Effect.Effect<Snapshot, Unreadable> {
     return Effect.suspend(() => {
       const kept = this.ready(query, least)
       return kept === undefined ? this.build(query, least) : Effect.succeed(kept)
@@ -97,7 +98,7 @@ export class Snapshots {
   }
 
   /** One that shows the state as it is now, or later. */
-  current(query: Query): Effect.Effect<Snapshot> {
+  current(query: Query): Effect.Effect<Snapshot, Unreadable> {
     return Effect.suspend(() => {
       const kept = this.get(query, (keys) => keys === 0)
       return kept === undefined ? this.build(query, this.state.revision) : Effect.succeed(kept)
@@ -129,7 +130,7 @@ export class Snapshots {
   }
 
   /** Joins the one that is being built, unless that shows less than is asked for. */
-  private build(query: Query, least: number): Effect.Effect<Snapshot> {
+  private build(query: Query, least: number): Effect.Effect<Snapshot, Unreadable> {
     return Effect.suspend(() => {
       const building = this.building.get(query.id)
       if (building !== undefined) {
@@ -137,7 +138,7 @@ export class Snapshots {
           ? Deferred.await(building.built)
           : Effect.andThen(Deferred.await(building.built), this.build(query, least))
       }
-      const built = Deferred.makeUnsafe<Snapshot>()
+      const built = Deferred.makeUnsafe<Snapshot, Unreadable>()
       this.building.set(query.id, { revision: this.state.revision, built })
       this.fork(
         this.turns
@@ -153,8 +154,8 @@ export class Snapshots {
     })
   }
 
-  private whole(query: Query): Effect.Effect<Snapshot> {
-    const again: Effect.Effect<Snapshot> = Effect.suspend(() => {
+  private whole(query: Query): Effect.Effect<Snapshot, Unreadable> {
+    const again: Effect.Effect<Snapshot, Unreadable> = Effect.suspend(() => {
       for (const _ of awayFrom(this.state, query)) return this.presence.ofQuery(query, -1, again)
       return this.encode(query)
     })

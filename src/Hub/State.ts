@@ -5,7 +5,7 @@
  * Plain mutable data with one writer, `apply`; everything else reads.
  */
 import { type Collection, type Commit, familyOf, firstHealth, type Health, type Rows } from "../Collection.ts"
-import { type Away, awayOf, Holds } from "./Away.ts"
+import { awayOf, Aways, Holds } from "./Away.ts"
 import { formatCursor, parseCursor } from "./Cursor.ts"
 import type { Query } from "./Query.ts"
 import { Table } from "./Table.ts"
@@ -37,7 +37,7 @@ export class State {
   at = 0
   readonly tables = new Map<string, Table>()
   /** Members of families that are paged out: their tables are in the journal. */
-  readonly away = new Map<string, Away>()
+  readonly away = new Aways()
   /** Whoever needs members here for a while. */
   readonly holds = new Holds((name) => this.pageOut(name))
   /** The highest revision of a forgotten collection: below it a cursor may know rows of collections that we do not. */

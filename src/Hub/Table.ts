@@ -48,6 +48,8 @@ export class Table implements Rows {
   hasPast = false
   /** The `rev` at which it was kept by itself, to be paged out; 0 for never. */
   keptAt = 0
+  /** When it was written or came back last, ms of the steady clock, where that decides whether it is paged out. */
+  usedAt: number | undefined
 
   private revisions: Float64Array
   private lines = 0

@@ -7,6 +7,7 @@ import { Data, Duration, Effect } from "effect"
 import { type Catalog, declares } from "../Catalog.ts"
 import type { Delta, Row, Rows } from "../Collection.ts"
 import { type HookedWrite, isRefused, type OnWrite, type Refused, type WrittenOptions } from "../Config.ts"
+import type { Unreadable } from "../Unreadable.ts"
 import type { Upstream } from "../Upstream.ts"
 import { Keys } from "./Keys.ts"
 import { Pace } from "./Pace.ts"
@@ -27,7 +28,7 @@ export interface Held {
   /** When the newest commit was made, ms since 1970. */
   readonly at: () => number
   /** Whether a row of this key has left the live window. */
-  readonly wasEvicted: (collection: string, key: string) => Effect.Effect<boolean>
+  readonly wasEvicted: (collection: string, key: string) => Effect.Effect<boolean, Unreadable>
 }
 
 /** How long a hook may take; writes to other rows and polls do not wait for it. */
@@ -58,7 +59,7 @@ export class Writer {
   /** What the write makes of the row as it is now, with the say of the config's hook. */
   readonly draft = Effect.fnUntraced(
     { self: this },
-    function* (this: Writer, held: Held, write: Write): Effect.fn.Return<Draft, WriteRefused> {
+    function* (this: Writer, held: Held, write: Write): Effect.fn.Return<Draft, WriteRefused | Unreadable> {
       const writing = this.writingOf(write.collection)
       if (writing === undefined)
         return yield* new WriteRefused({

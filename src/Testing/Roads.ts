@@ -7,6 +7,7 @@ import { HttpServerRequest, type HttpServerResponse } from "effect/http"
 
 import { askedOf, changes, type Ground, type Problem, queryOf, retryAfter, snapshot } from "../Http.ts"
 import { type Frame, goodbyeMessage, type Sink } from "../Hub.ts"
+import type { Unreadable } from "../Unreadable.ts"
 import type { Client, Road } from "./Client.ts"
 
 /** The run of the daemon that there is now; waits while there is none. */
@@ -84,12 +85,12 @@ const look = Effect.fnUntraced(function* (ground: Ground, client: Client) {
   client.receive(yield* bodyOf(yield* snapshot(ground)(requestOf(client))))
 })
 
-const again = (running: Running, turn: (ground: Ground) => Effect.Effect<number, Problem>) =>
+const again = (running: Running, turn: (ground: Ground) => Effect.Effect<number, Problem | Unreadable>) =>
   running.pipe(Effect.flatMap(turn), Effect.flatMap(Effect.sleep), Effect.forever)
 
 /** From the first request to the last. */
 export const roads: {
-  readonly [road in Road]: (running: Running, client: Client) => Effect.Effect<void, Problem>
+  readonly [road in Road]: (running: Running, client: Client) => Effect.Effect<void, Problem | Unreadable>
 } = {
   stream: (running, client) => again(running, (ground) => listen(ground, client)),
   socket: (running, client) => again(running, (ground) => listen(ground, client)),

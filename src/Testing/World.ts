@@ -17,7 +17,7 @@ import {
 import { TestClock } from "effect/testing"
 
 import type { Catalog } from "../Catalog.ts"
-import { Auth, type Ground, groundOf, Limits, problemDetails } from "../Http.ts"
+import { Auth, type Ground, groundOf, Limits, problemDetails, problemIn } from "../Http.ts"
 import { Disk, layerMemory } from "../Hub.ts"
 import type { Write, WriteRefused, Wrote } from "../RateEngine.ts"
 import type { Client, Connecting } from "./Client.ts"
@@ -213,10 +213,12 @@ export class World implements Connecting {
 
   private connection(client: Client): Effect.Effect<void> {
     return roads[client.road](this.running, client).pipe(
-      Effect.catchTag("Problem", (problem) =>
-        Effect.sync(() => {
-          client.problem = problemDetails(problem)
-        })
+      Effect.catchCause((cause) =>
+        Cause.hasFails(cause)
+          ? Effect.map(problemIn(cause), (problem) => {
+              client.problem = problemDetails(problem)
+            })
+          : Effect.failCause(cause as Cause.Cause<never>)
       )
     )
   }

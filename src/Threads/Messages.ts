@@ -64,7 +64,8 @@ export type ThreadAsks = SiblingAsks & {
   readonly full: Asks<ReadonlyArray<string>, string | undefined>
   readonly refresh: Asks<string, Refreshed>
   readonly write: Asks<readonly [Write, Repeat | undefined], Wrote | RefusedWrite>
-  readonly bring: Asks<string, void>
+  /** Whether it could be read. */
+  readonly bring: Asks<string, boolean>
   readonly past: Asks<PastAsked, Page>
   readonly metrics: Asks<undefined, string>
   /** A place, by a number of the thread's own. */

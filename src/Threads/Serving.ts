@@ -9,6 +9,7 @@ import type { Log, News } from "../Hub.ts"
 import { WriteRefused, type Writes } from "../RateEngine.ts"
 import { steady } from "../Steady.ts"
 import type { Demand } from "../Upstream.ts"
+import { Unreadable } from "../Unreadable.ts"
 import { Line } from "./Line.ts"
 import type { MainAsks, ThreadAsks, ThreadLine, ToMain, ToThread } from "./Messages.ts"
 import { quotasBy } from "./QuotasBy.ts"
@@ -96,7 +97,10 @@ export const serving = Effect.fnUntraced(function* (
           }
           line.tell({ _tag: "Follow" })
         }),
-      bring: (name) => Effect.orDie(line.ask("bring", name)),
+      bring: (name) =>
+        Effect.flatMap(Effect.orDie(line.ask("bring", name)), (isHere) =>
+          isHere ? Effect.void : Effect.fail(new Unreadable())
+        ),
       past: (asked) => Effect.orDie(line.ask("past", asked)),
       outlives: () => outlives
     },

@@ -119,7 +119,7 @@ export const runThread = Effect.fnUntraced(function* (options: {
           ...answers,
           full: (collections) => wants.full(collections, clock.currentTimeMillisUnsafe()),
           refresh: demand.refresh,
-          bring: log.bring,
+          bring: (name) => Effect.isSuccess(log.bring(name)),
           past: log.past,
           take: ([place, address]) => places.take(place, address),
           belongsTo: ([place, subject]) => places.belongsTo(place, subject),

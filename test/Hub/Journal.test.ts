@@ -501,6 +501,57 @@ describe("a journal that the daemon can do without", () => {
     assert.deepStrictEqual(seen, [true, true, false, false])
   })
 
+  it("is not given up for a member that cannot be kept or read, nor for a page of history", async () => {
+    const broken = Effect.fail(new JournalFailed({ file: "f", trouble: "corrupt", detail: "one text" }))
+    const damaged = Layer.effect(
+      Journal,
+      Effect.map(Journal, (journal) =>
+        Journal.of({ ...journal, keepMember: () => broken, member: () => broken, past: () => broken })
+      )
+    ).pipe(Layer.provide(layerSqlite(newFile())))
+    const layer = layerFallback.pipe(Layer.provide(damaged), Layer.provide(quiet))
+    const tags = await runOf(layer)((journal) =>
+      Effect.gen(function* () {
+        const exits = [
+          yield* Effect.result(journal.keepMember({ name: "support:1", rev: 1, text: "{}" })),
+          yield* Effect.result(journal.member("support:1")),
+          yield* Effect.result(journal.past({ collection: "chat", before: undefined, limit: 1 }))
+        ]
+        assert.isTrue(journal.outlives())
+        yield* journal.append(entry(1))
+        assert.isTrue(journal.outlives())
+        return exits.map(({ _tag }) => _tag)
+      })
+    )
+    assert.deepStrictEqual(tags, ["Failure", "Failure", "Failure"])
+  })
+
+  it("has the members that it kept before it failed", async () => {
+    const layer = layerFallback.pipe(
+      Layer.provide(
+        Layer.effect(
+          Journal,
+          Effect.map(Journal, (journal) =>
+            Journal.of({
+              ...journal,
+              append: () => Effect.fail(new JournalFailed({ file: "f", trouble: "full", detail: "no space" }))
+            })
+          )
+        ).pipe(Layer.provide(layerSqlite(newFile())))
+      ),
+      Layer.provide(quiet)
+    )
+    const text = await runOf(layer)((journal) =>
+      Effect.gen(function* () {
+        yield* journal.keepMember({ name: "support:1", rev: 1, text: "{}" })
+        yield* journal.append(entry(1))
+        assert.isFalse(journal.outlives())
+        return yield* journal.member("support:1")
+      })
+    )
+    assert.strictEqual(text, "{}")
+  })
+
   it("begins in memory where the file is another's, which is left as it is", async () => {
     const file = newFile()
     mkdirSync(join(file, ".."), { recursive: true })

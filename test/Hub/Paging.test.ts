@@ -4,11 +4,11 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 
 import { afterAll, assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Schema } from "effect"
+import { Effect, Layer, Logger, Schema } from "effect"
 
 import { Catalog } from "../../src/Catalog.ts"
 import { type Config, defineConfig, written } from "../../src/Config.ts"
-import { Hub, type Journal, makeQuery } from "../../src/Hub.ts"
+import { Hub, Journal, JournalFailed, layerFallback, makeQuery } from "../../src/Hub.ts"
 import { Database } from "../../src/Hub/Journal/Database.ts"
 import { replayed } from "../../src/Hub/Checkpoint.ts"
 import { Disk, layerMemory } from "../../src/Hub/Journal/Memory.ts"
@@ -284,6 +284,63 @@ describe("a member of a written family", () => {
       familyOf({ retain: { age: "1 hour" }, pageOutAfter: "5 minutes" })
     )
   )
+
+  it.effect("that is emptied and forgotten leaves nothing behind", () => {
+    const named = new Set<Map<unknown, unknown>>()
+    const { set } = Map.prototype
+    const noting = function (this: Map<unknown, unknown>, key: unknown, value: unknown) {
+      if (typeof key === "string" && key.startsWith("support:")) named.add(this)
+      return set.call(this, key, value)
+    }
+    // Whatever map it is that would keep their names.
+    Object.assign(Map.prototype, { set: noting })
+    return on(
+      layerMemory(new Disk()),
+      Effect.gen(function* () {
+        const engine = yield* RateEngine
+        for (let i = 0; i < defaultMemory.idleMembers + 500; i++) {
+          yield* put(String(i), "a", "hello")
+          yield* engine.write({ op: "delete", collection: `support:${i}`, key: "a" })
+        }
+        yield* advance("2 hours")
+        assert.isAbove(named.size, 0)
+        assert.isAtMost(Math.max(...[...named].map(({ size }) => size)), defaultMemory.idleMembers + 1)
+      })
+    ).pipe(Effect.ensuring(Effect.sync(() => Object.assign(Map.prototype, { set }))))
+  })
+
+  it.effect("that cannot be kept stays in memory, which is said once, and others leave", () => {
+    const full = new JournalFailed({ file: "f", trouble: "full", detail: "no room" })
+    const said: Array<string> = []
+    const logger = Logger.make(({ logLevel, message }) => void said.push(`${logLevel} ${String(message)}`))
+    const journal = Layer.effect(
+      Journal,
+      Effect.map(Journal, (journal) =>
+        Journal.of({
+          ...journal,
+          keepMember: (member) =>
+            member.name === "support:big" ? Effect.fail(full) : journal.keepMember(member)
+        })
+      )
+    ).pipe(Layer.provide(layerMemory(new Disk())))
+    return on(
+      layerFallback.pipe(Layer.provide(journal)),
+      Effect.gen(function* () {
+        const hub = yield* Hub
+        yield* put("big", "a", "hello")
+        yield* put("2", "a", "hi")
+        yield* advance("3 hours")
+        assert.strictEqual(yield* away, 1)
+        assert.isTrue(hub.outlives())
+        assert.lengthOf(
+          said.filter((line) => line.startsWith("Warn support:big ")),
+          1
+        )
+        assert.deepStrictEqual(yield* hub.row("support:big", "a"), { text: "hello", id: "a" })
+        assert.deepStrictEqual(yield* hub.row("support:2", "a"), { text: "hi", id: "a" })
+      })
+    ).pipe(Effect.provide(Logger.layer([logger])))
+  })
 
   it.effect("goes on after a restart, and is fitted to a config that declares it otherwise", () => {
     const disk = new Disk()

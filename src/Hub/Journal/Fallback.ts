@@ -31,18 +31,12 @@ export const layerFallback = Layer.effect(
           ),
       append: (entry) =>
         Effect.suspend(() => (failed ? Effect.void : journal.append(entry))).pipe(Effect.catch(abandon)),
-      past: (asked) =>
-        Effect.suspend(() => (failed ? none(asked) : journal.past(asked))).pipe(
-          Effect.catch((failure) => Effect.andThen(abandon(failure), none(asked)))
-        ),
-      // What cannot be let go of is no reason to give up what can be kept.
+      // What cannot be read, or let go of, or moved out of memory is no reason to give up what can be kept.
+      past: (asked) => Effect.suspend(() => (failed ? none(asked) : journal.past(asked))),
       expire: (expiring) => Effect.suspend(() => (failed ? Effect.succeed(false) : journal.expire(expiring))),
-      keepMember: (member) =>
-        Effect.suspend(() => (failed ? Effect.void : journal.keepMember(member))).pipe(Effect.catch(abandon)),
-      member: (name) =>
-        Effect.suspend(() => (failed ? Effect.undefined : journal.member(name))).pipe(
-          Effect.catch((failure) => Effect.andThen(abandon(failure), Effect.undefined))
-        ),
+      keepMember: (member) => Effect.suspend(() => (failed ? Effect.void : journal.keepMember(member))),
+      // One that was moved there before may be there still; of which revision it is, it says itself.
+      member: (name) => journal.member(name),
       replace: (kept) =>
         Effect.suspend(() => (failed ? Effect.void : journal.replace(kept))).pipe(Effect.catch(abandon)),
       lost: Effect.never,
