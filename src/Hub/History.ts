@@ -116,39 +116,47 @@ export const older =
           )
     })
 
+/** So often a page is begun anew because rows have left the live window meanwhile. */
+const maxLooks = 8
+
 /** Live rows first, from the newest on, then those that are history. */
 export const past =
   (state: State, older: (asked: PastAsked) => Effect.Effect<Page>) =>
-  (collection: string, before: string | undefined, limit: number): Effect.Effect<Page> =>
-    Effect.suspend((): Effect.Effect<Page> => {
-      const table = state.tables.get(collection)
-      const from = before === undefined ? undefined : (table?.live.get(before) ?? table?.dead.get(before))
-      const born =
-        before === undefined
-          ? Infinity
-          : from?.evicted === true
-            ? undefined
-            : (from?.born ?? placed(table, before))
-      const isLive = born !== undefined
-      const rows = isLive ? newest(state, collection, born, limit) : []
-      if (rows.length === limit) return Effect.succeed(rows)
-      return Effect.flatMap(
-        older({
-          collection,
-          before: isLive ? undefined : before,
-          limit: limit - rows.length,
-          end: rows.at(-1)?.key ?? before
-        }),
-        (found): Effect.Effect<Page> => {
-          if (typeof found !== "object") return Effect.succeed(found)
-          // One that has left since we looked is in both.
-          const told = new Set(rows.map(({ key }) => key))
-          const others = found.filter(({ key }) => !told.has(key))
-          const known = new Set(state.describe(collection).fields)
-          return Effect.map(declaredOf(others, known), (others) => [...rows, ...others])
-        }
-      )
-    })
+  (collection: string, before: string | undefined, limit: number): Effect.Effect<Page> => {
+    const looked = (tries: number): Effect.Effect<Page> =>
+      Effect.suspend((): Effect.Effect<Page> => {
+        const table = state.tables.get(collection)
+        const from = before === undefined ? undefined : (table?.live.get(before) ?? table?.dead.get(before))
+        const born =
+          before === undefined
+            ? Infinity
+            : from?.evicted === true
+              ? undefined
+              : (from?.born ?? placed(table, before))
+        const isLive = born !== undefined
+        const rows = isLive ? newest(state, collection, born, limit) : []
+        if (rows.length === limit) return Effect.succeed(rows)
+        return Effect.flatMap(
+          older({
+            collection,
+            before: isLive ? undefined : before,
+            limit: limit - rows.length,
+            end: rows.at(-1)?.key ?? before
+          }),
+          (found): Effect.Effect<Page> => {
+            if (typeof found !== "object") return Effect.succeed(found)
+            const told = new Set(rows.map(({ key }) => key))
+            // Some have left since we looked: they are in both, and take the places of others.
+            const moved = found.findLastIndex(({ key }) => key === before || told.has(key)) + 1
+            if (moved > 0 && tries > 1) return looked(tries - 1)
+            const others = found.slice(moved)
+            const known = new Set(state.describe(collection).fields)
+            return Effect.map(declaredOf(others, known), (others) => [...rows, ...others])
+          }
+        )
+      })
+    return looked(maxLooks)
+  }
 
 /** Characters of rows that are read between two turns of the loop. */
 const readAtOnce = 256 * 1024

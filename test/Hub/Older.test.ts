@@ -1,6 +1,6 @@
 /** History that a backend has beyond what is kept here, on the virtual clock. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Schema } from "effect"
+import { Effect, Fiber, Layer, Schema } from "effect"
 import { HttpClient } from "effect/http"
 
 import {
@@ -52,6 +52,34 @@ const putAll = (from: number, end: number) =>
     })
   )
 const down = (from: number, end: number) => Array.from({ length: from - end }, (_, i) => from - 1 - i)
+
+describe("a page of history", () => {
+  for (const [what, before, expected] of [
+    ["behind the oldest live row", "k007", [6, 5, 4]],
+    ["from the newest on", undefined, [10, 9, 8, 7, 6]]
+  ] as const)
+    it.effect(`${what} is whole, and has no row twice, though a row leaves the live window just then`, () => {
+      let meanwhile = Effect.void as Effect.Effect<unknown>
+      const journal = Layer.effect(
+        Journal,
+        Effect.map(Journal, (inner) => ({
+          ...inner,
+          past: (about: Parameters<typeof inner.past>[0]) =>
+            Effect.suspend(() => {
+              const first = meanwhile
+              meanwhile = Effect.void
+              return Effect.andThen(first, inner.past(about))
+            })
+        }))
+      ).pipe(Layer.provide(layerMemory(new Disk())))
+      return Effect.gen(function* () {
+        yield* putAll(0, 10)
+        const engine = yield* RateEngine
+        meanwhile = Effect.provideService(putAll(10, 11), RateEngine, engine) as Effect.Effect<unknown>
+        assert.deepStrictEqual(yield* numbers(before, expected.length), [...expected])
+      }).pipe(onChat(() => [], {}, journal))
+    })
+})
 
 describe("older rows", () => {
   it.effect("are asked for where what is kept here ends, page by page, and never before", () =>
