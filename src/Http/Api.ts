@@ -84,7 +84,7 @@ class Roads extends HttpApiGroup.make("roads").add(
   HttpApiEndpoint.get("snapshot", "/v1/snapshot", {
     query,
     success: [Snapshot, HttpApiSchema.Empty(304)],
-    error: [InvalidQuery, Unauthenticated, Forbidden, UnknownCollection, TooMany]
+    error: [InvalidQuery, Unauthenticated, Forbidden, UnknownCollection, TooMany, Unavailable]
   }).annotate(OpenApi.Summary, "The whole state now, once"),
   HttpApiEndpoint.get("changes", "/v1/changes", {
     query: {
@@ -130,13 +130,13 @@ class Look extends HttpApiGroup.make("look").add(
   HttpApiEndpoint.get("row", "/v1/rows/:collection/:key", {
     params: { collection: Schema.String, key: Schema.String },
     success: [Schema.Struct({ cursor: Cursor, key: Schema.String, row: Row }), HttpApiSchema.Empty(304)],
-    error: [InvalidQuery, Unauthenticated, Forbidden, UnknownCollection, UnknownRow, TooMany]
+    error: [InvalidQuery, Unauthenticated, Forbidden, UnknownCollection, UnknownRow, TooMany, Unavailable]
   }).annotate(OpenApi.Summary, "One row"),
   HttpApiEndpoint.get("rowByKey", "/v1/rows/:collection", {
     params: { collection: Schema.String },
     query: { key: Schema.String },
     success: [Schema.Struct({ cursor: Cursor, key: Schema.String, row: Row }), HttpApiSchema.Empty(304)],
-    error: [InvalidQuery, Unauthenticated, Forbidden, UnknownCollection, UnknownRow, TooMany]
+    error: [InvalidQuery, Unauthenticated, Forbidden, UnknownCollection, UnknownRow, TooMany, Unavailable]
   }).annotate(OpenApi.Summary, "One row, for keys that do not fit into a path"),
   HttpApiEndpoint.post("refresh", "/v1/refresh/:collection", {
     params: { collection: Schema.String },
