@@ -7,7 +7,7 @@ import { constants, deflateRawSync, inflateRawSync } from "node:zlib"
 
 import { Client, type Closed, type Headers, upgradeHeaders, Wire } from "./Clients.ts"
 import { until } from "./Daemon.ts"
-import type { Message } from "./Held.ts"
+import type { Held, Message } from "./Held.ts"
 
 export const opcodes = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const
 
@@ -105,6 +105,8 @@ export interface Shape {
 }
 
 export interface RawOptions {
+  /** Whose rows it goes on with, from where they stand. */
+  readonly from?: Held
   readonly headers?: Headers
   /** Goes out in one packet with the request. */
   readonly first?: Buffer
@@ -130,17 +132,17 @@ export class RawSocket extends Client {
   private pongsBefore = 0
   private readonly utf8 = new TextDecoder("utf-8", { fatal: true })
 
-  private constructor(wire: Wire) {
-    super()
+  private constructor(wire: Wire, from: Held | undefined) {
+    super(from)
     this.wire = wire
   }
 
   static async open(
     port: number,
     path: string,
-    { first, headers = {}, paused = false }: RawOptions = {}
+    { first, from, headers = {}, paused = false }: RawOptions = {}
   ): Promise<RawSocket> {
-    const client = new RawSocket(await Wire.open(port))
+    const client = new RawSocket(await Wire.open(port), from)
     const { wire } = client
     if (paused) wire.socket.once("data", () => wire.socket.pause())
     const asked = upgradeHeaders(headers)

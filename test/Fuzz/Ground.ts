@@ -126,9 +126,10 @@ export class Ground {
       headers,
       ...(before[0] === undefined ? {} : { from: before[0] })
     })
-    this.socket = await RawSocket.open(this.port, `/v1/socket?${beside}${sinceOf(before[1])}`, { headers })
-    for (const [name, rows] of before[1]?.rows ?? []) this.socket.rows.set(name, rows)
-    if (before[1] !== undefined) this.socket.cursor = before[1].cursor
+    this.socket = await RawSocket.open(this.port, `/v1/socket?${beside}${sinceOf(before[1])}`, {
+      headers,
+      ...(before[1] === undefined ? {} : { from: before[1] })
+    })
     before[0]?.close()
     before[1]?.vanish()
     await Promise.all([this.stream.first(), this.socket.first()])
