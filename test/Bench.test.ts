@@ -1,6 +1,6 @@
 /**
  * The hot path is not much slower than when it was last measured. Ratios within one run, with room for a machine that
- * has other things to do: what is found here is half as slow again, not a tenth.
+ * has other things to do: what is found here is nearly twice as slow, not a tenth.
  */
 import { availableParallelism } from "node:os"
 
@@ -8,7 +8,7 @@ import { assert, describe, it } from "@effect/vitest"
 
 import { deliveryRatios, fanOutRatios, type Ratios, recorded, stateRatios } from "../bench/Guard.ts"
 
-const room = 1.6
+const room = 1.8
 
 const check = (ratios: Ratios) => {
   const last = recorded()
