@@ -1,3 +1,4 @@
+import { mkdirSync, writeFileSync } from "node:fs"
 import * as http from "node:http"
 import { join } from "node:path"
 
@@ -40,6 +41,35 @@ describe("ratecast check", () => {
     const run = ratecast(["check", "--config", join(folder.path, "godo.config.ts")])
     assert.strictEqual(await run.exit, 1)
     assert.include(run.err, 'there is no such file; did you mean "good.config.ts"?')
+  })
+
+  for (const [what, text, message] of [
+    ["a mistake in TypeScript", "const a = {\n  b: 1\n  c: 2\n}", /^ {2}line 4: .*Expected ','/m],
+    [
+      "a mistake in JavaScript",
+      "const a = 1\n\nconst a = 2",
+      /^ {2}line 4: .*'a' has already been declared/m
+    ],
+    ["a throw of its own", "\nconst a = undefined as never\na.b.c", /^ {2}line 4: .*reading 'b'/m],
+    ["an import that is not there", 'import { nix } from "effect"', /^ {2}line 2: .*export named 'nix'/m]
+  ] as const)
+    it(`names the line of ${what}`, async () => {
+      const file = join(folder.path, "broken.config.ts")
+      writeFileSync(file, `// a config\n${text}\nexport default {}\n`)
+      const run = ratecast(["check", "--config", file])
+      assert.strictEqual(await run.exit, 1)
+      assert.match(run.err, message)
+      assert.notInclude(run.err, "    at ")
+    })
+
+  it("names the file and the line of a mistake in what the config imports", async () => {
+    const file = join(folder.path, "importing.config.ts")
+    mkdirSync(join(folder.path, "lib"), { recursive: true })
+    writeFileSync(join(folder.path, "lib/rows.ts"), "\n\nexport const rows = 5 5\n")
+    writeFileSync(file, 'import { rows } from "./lib/rows.ts"\nexport default rows\n')
+    const run = ratecast(["check", "--config", file])
+    assert.strictEqual(await run.exit, 1)
+    assert.match(run.err, /^ {2}lib\/rows\.ts:3: could not be loaded/m)
   })
 
   it("and serve stops with the same words", async () => {

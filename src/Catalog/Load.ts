@@ -1,7 +1,8 @@
 /** Loads a `ratecast.config.ts` as Node runs it, and says what is wrong with it in words that name the file. */
+import { spawnSync } from "node:child_process"
 import { existsSync, readdirSync } from "node:fs"
-import { basename, dirname, resolve } from "node:path"
-import { pathToFileURL } from "node:url"
+import { basename, dirname, relative, resolve } from "node:path"
+import { fileURLToPath, pathToFileURL } from "node:url"
 
 import { Effect, Schema } from "effect"
 
@@ -34,7 +35,8 @@ export const loadCatalog = Effect.fnUntraced(function* (
   const from = configFile(path)
   const loaded = yield* Effect.tryPromise({
     try: () => import(pathToFileURL(path).href) as Promise<{ readonly default?: unknown }>,
-    catch: (error) => mistake([{ at: "", message: `could not be loaded: ${String(error)}` }])
+    catch: (error) =>
+      mistake([{ at: placeOf(error, path), message: `could not be loaded: ${String(error)}` }])
   }).pipe(Effect.timeoutOrElse({ duration: loadWithin, orElse: () => Effect.succeed("never" as const) }))
   if (loaded === "never") {
     return yield* mistake([
@@ -60,4 +62,23 @@ const nearby = (path: string): string => {
         readdirSync(folder).filter((name) => !name.startsWith("vitest"))
       )
     : ""
+}
+
+/** `line 12`, or `rows.ts:12` for a file that the config imports; empty where nobody knows. */
+const placeOf = (error: unknown, path: string): string => {
+  const stack = error instanceof Error ? (error.stack ?? "") : ""
+  const places = [...stack.matchAll(/(file:\/\/.*?):(\d+)/g)]
+    .map(([, url, line]) => ({ file: fileURLToPath(url!), line: line! }))
+    .filter(({ file }) => !file.includes("node_modules"))
+  const own = places.find(({ file }) => file === path)
+  const place = own ?? (error instanceof SyntaxError ? (places[0] ?? checked(path)) : places[0])
+  if (place === undefined) return ""
+  return place.file === path ? `line ${place.line}` : `${relative(dirname(path), place.file)}:${place.line}`
+}
+
+/** Of some of what is no JavaScript an import says no line; Node's own check of the one file does. */
+const checked = (path: string): { readonly file: string; readonly line: string } | undefined => {
+  const { stderr } = spawnSync(process.execPath, ["--check", path], { encoding: "utf8", timeout: 10_000 })
+  const line = /^.+:(\d+)\n/.exec(stderr)?.[1]
+  return line === undefined ? undefined : { file: path, line }
 }

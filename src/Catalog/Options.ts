@@ -7,12 +7,19 @@ import type { Derived, Hook, Polled, RowSchema, Source, Written } from "../Confi
 import { didYouMean } from "../Nearest.ts"
 import type { Problem } from "./Problems.ts"
 
-const DurationInput = Schema.declare(
-  (value): value is Duration.Input => Duration.fromInput(value as never)._tag === "Some",
-  {
-    expected: 'a duration such as "10 seconds"'
-  }
-)
+const durationFrom = (ms: number, bound = `at least ${ms} millis`) =>
+  Schema.declare(
+    (value): value is Duration.Input => {
+      const duration = Duration.fromInput(value as never)
+      return duration._tag === "Some" && Duration.toMillis(duration.value) >= ms
+    },
+    { expected: `a duration such as "10 seconds", ${bound}` }
+  )
+const AnyDuration = durationFrom(0, "not below 0")
+/** What happens every so often, or after so long: with none it would happen all the time. */
+const SomeDuration = durationFrom(1)
+/** Between two polls. */
+const PollingDuration = durationFrom(50)
 const Function = Schema.declare(
   (value): value is (...args: ReadonlyArray<never>) => unknown => typeof value === "function",
   {
@@ -65,11 +72,11 @@ const shapes = {
     method: Schema.optionalKey(Schema.Literals(["GET", "POST"])),
     body: Schema.optionalKey(Schema.Unknown),
     headers: Schema.optionalKey(Schema.Unknown),
-    every: Schema.optionalKey(DurationInput),
+    every: Schema.optionalKey(PollingDuration),
     schedule: Schema.optionalKey(Schema.declare(Schedule.isSchedule, { expected: "a Schedule" })),
-    idleEvery: Schema.optionalKey(DurationInput),
-    refreshEvery: Schema.optionalKey(DurationInput),
-    timeout: Schema.optionalKey(DurationInput),
+    idleEvery: Schema.optionalKey(PollingDuration),
+    refreshEvery: Schema.optionalKey(AnyDuration),
+    timeout: Schema.optionalKey(SomeDuration),
     retries: Schema.optionalKey(Count),
     maxBytes: Schema.optionalKey(Positive),
     redirects: Schema.optionalKey(Schema.Literals(["none", "same-origin"])),
@@ -87,10 +94,10 @@ const shapes = {
       ])
     ),
     throttle: Schema.optionalKey(
-      Schema.Struct({ every: DurationInput, leading: Schema.optionalKey(Schema.Boolean) })
+      Schema.Struct({ every: SomeDuration, leading: Schema.optionalKey(Schema.Boolean) })
     ),
     maxMembers: Schema.optionalKey(Positive),
-    forgetAfter: Schema.optionalKey(DurationInput)
+    forgetAfter: Schema.optionalKey(AnyDuration)
   },
   collection: {
     key: Schema.String,
@@ -104,7 +111,7 @@ const shapes = {
         Schema.Struct({
           absolute: Schema.optionalKey(NotNegative),
           relative: Schema.optionalKey(NotNegative),
-          every: Schema.optionalKey(DurationInput)
+          every: Schema.optionalKey(SomeDuration)
         })
       )
     )
@@ -126,15 +133,15 @@ const shapes = {
   },
   written: {
     retain: Schema.optionalKey(
-      Schema.Struct({ rows: Schema.optionalKey(Positive), age: Schema.optionalKey(DurationInput) })
+      Schema.Struct({ rows: Schema.optionalKey(Positive), age: Schema.optionalKey(SomeDuration) })
     ),
     keep: Schema.optionalKey(
-      Schema.Struct({ rows: Schema.optionalKey(CountOrAll), age: Schema.optionalKey(DurationInput) })
+      Schema.Struct({ rows: Schema.optionalKey(CountOrAll), age: Schema.optionalKey(AnyDuration) })
     ),
     maxBytes: Schema.optionalKey(Positive),
     durability: Schema.optionalKey(Schema.Literals(["process", "power"])),
-    writeEvery: Schema.optionalKey(DurationInput),
-    pageOutAfter: Schema.optionalKey(DurationInput),
+    writeEvery: Schema.optionalKey(SomeDuration),
+    pageOutAfter: Schema.optionalKey(durationFrom(1_000, "at least 1 second")),
     edits: Schema.optionalKey(Schema.Boolean),
     load: Schema.optionalKey(FunctionOrSource),
     loadFirst: Schema.optionalKey(Schema.Literals(["oldest", "newest"])),
@@ -145,7 +152,7 @@ const shapes = {
 export const HookShape = Schema.Struct({
   url: Schema.String,
   headers: Schema.optionalKey(Schema.Unknown),
-  timeout: Schema.optionalKey(DurationInput),
+  timeout: Schema.optionalKey(SomeDuration),
   concurrency: Schema.optionalKey(Positive)
 })
 export const SourceShape = Schema.Struct(shapes.source)

@@ -1,5 +1,5 @@
 /** What is wrong with a config: every mistake at once, each with its path and the nearest known name. */
-import { Duration, Effect, Predicate, Redacted, SchemaAST } from "effect"
+import { Effect, Predicate, Redacted, SchemaAST } from "effect"
 
 import type { Config, Derived, HookOptions, Polled, SourceOptions, Written } from "../Config.ts"
 import { didYouMean } from "../Nearest.ts"
@@ -11,19 +11,28 @@ export interface Problem {
   readonly message: string
 }
 
+/** What is not of its shape is not looked at any further; everything else is. */
+const soundIn = (at: string, shape: ReadonlyArray<Problem>, options: object) => {
+  const wrong = new Set(shape.map((problem) => problem.at))
+  return (option: string): boolean => !wrong.has(at) && !wrong.has(`${at}.${option}`) && option in options
+}
+
 const nameShape = /^[A-Za-z][A-Za-z0-9_-]*(:\{[A-Za-z]+\})?$/
 
 /** Everything that is wrong with a config. */
 export const problemsOf = (config: unknown): ReadonlyArray<Problem> => {
-  const collections = (config as Partial<Config> | undefined)?.collections
+  const collections = (config as Partial<Config> | null | undefined)?.collections
+  const unknown = Object.keys(config ?? {})
+    .filter((name) => name !== "collections")
+    .map((name) => ({ at: name, message: `unknown option${didYouMean(name, ["collections"])}` }))
   if (typeof collections !== "object" || collections === null || Object.keys(collections).length === 0) {
     return [
+      ...unknown,
       { at: "collections", message: "no collections; export default defineConfig({ collections: { … } })" }
     ]
   }
-  const unknown = Object.keys(config as object).filter((name) => name !== "collections")
   return [
-    ...unknown.map((name) => ({ at: name, message: `unknown option${didYouMean(name, ["collections"])}` })),
+    ...unknown,
     ...Object.entries(collections).flatMap(([name, made]) => collectionProblems(name, made, collections)),
     ...clashes(collections)
   ]
@@ -71,9 +80,7 @@ const collectionProblems = (
   const { _tag, options } = made as Polled | Derived | Written
   const shape = shapeProblems(at, madeShapes[_tag], options)
   problems.push(...shape)
-  /** What is not of its shape is not looked at any further; everything else is. */
-  const isSound = (option: string) =>
-    !shape.some(({ at: where }) => where === at || where === `${at}.${option}`) && option in options
+  const isSound = soundIn(at, shape, options)
   if (_tag === "Polled" && isSound("source"))
     problems.push(...sourceProblems(`${at}.source`, name, options.source.options))
   if (_tag === "Derived" && isSound("from")) problems.push(...inputProblems(at, name, options, all))
@@ -81,12 +88,8 @@ const collectionProblems = (
     problems.push(...hookProblems(`${at}.onWrite`, options.onWrite.options))
   if (_tag === "Written" && isSound("load") && typeof options.load === "object")
     problems.push(...sourceProblems(`${at}.load`, name, options.load.options))
-  if (_tag === "Written" && isSound("pageOutAfter")) {
-    if (!name.includes(":"))
-      problem(".pageOutAfter", `only members of a family are paged out, such as "${name}:{id}"`)
-    else if (Duration.toMillis(Duration.fromInputUnsafe(options.pageOutAfter!)) < 1_000)
-      problem(".pageOutAfter", "expected at least 1 second")
-  }
+  if (_tag === "Written" && isSound("pageOutAfter") && !name.includes(":"))
+    problem(".pageOutAfter", `only members of a family are paged out, such as "${name}:{id}"`)
   if (!isSound("row")) return problems
 
   const fields = Object.keys(options.row.fields)
@@ -96,7 +99,9 @@ const collectionProblems = (
   }
   if (isSound("key")) known(".key", options.key as string)
   if (isSound("fixed"))
-    (options.fixed as ReadonlyArray<string>).forEach((field, i) => known(`.fixed[${i}]`, field))
+    (options.fixed as ReadonlyArray<unknown>).forEach((field, i) => {
+      if (typeof field === "string") known(`.fixed[${i}]`, field)
+    })
   if (isSound("tolerance"))
     for (const field of Object.keys(options.tolerance ?? {})) known(`.tolerance.${field}`, field)
   for (const [field, schema] of Object.entries(options.row.fields)) {
@@ -147,11 +152,13 @@ const inputProblems = (
 }
 
 const sourceProblems = (at: string, name: string, options: SourceOptions): ReadonlyArray<Problem> => {
-  const problems: Array<Problem> = [...shapeProblems(at, SourceShape, options)]
-  if (problems.length > 0) return problems
+  const shape = shapeProblems(at, SourceShape, options)
+  const problems: Array<Problem> = [...shape]
+  const isSound = soundIn(at, shape, options)
   const problem = (path: string, message: string) => problems.push({ at: `${at}${path}`, message })
+  const urls = isSound("url") ? urlsOf(options) : []
   const parameter = /:(\{[A-Za-z]+\})$/.exec(name)?.[1]
-  for (const url of urlsOf(options)) {
+  for (const url of urls) {
     const target = parameter === undefined ? url : url.replaceAll(parameter, "x")
     const wrong = urlProblem(url, target)
     if (wrong !== undefined) problem(".url", wrong)
@@ -160,20 +167,11 @@ const sourceProblems = (at: string, name: string, options: SourceOptions): Reado
     else if (parameter !== undefined && !url.includes(parameter))
       problem(".url", `has no ${parameter}, so every member would be the same`)
   }
-  problems.push(...headerProblems(`${at}.headers`, options.headers))
-  if (options.every !== undefined && options.schedule !== undefined)
-    problem(".schedule", "expected either every or schedule")
-  const atLeast = (option: "every" | "idleEvery" | "timeout" | "refreshEvery", ms: number) => {
-    const given = options[option]
-    if (given !== undefined && Duration.toMillis(Duration.fromInputUnsafe(given)) < ms)
-      problem(`.${option}`, `expected at least ${ms} millis`)
-  }
-  atLeast("every", 50)
-  atLeast("idleEvery", 50)
-  atLeast("timeout", 1)
-  atLeast("refreshEvery", 0)
-  if (options.body !== undefined && options.method !== "POST") problem(".body", 'needs method: "POST"')
-  if (options.pages !== undefined && urlsOf(options).length > 1) problem(".pages", "expected one url")
+  if (isSound("headers")) problems.push(...headerProblems(`${at}.headers`, options.headers))
+  if (isSound("every") && isSound("schedule")) problem(".schedule", "expected either every or schedule")
+  if (isSound("body") && options.body !== undefined && options.method !== "POST")
+    problem(".body", 'needs method: "POST"')
+  if (isSound("pages") && urls.length > 1) problem(".pages", "expected one url")
   return problems
 }
 
@@ -188,20 +186,21 @@ const urlProblem = (url: string, target: string): string | undefined => {
 }
 
 const hookProblems = (at: string, options: HookOptions): ReadonlyArray<Problem> => {
-  const problems: Array<Problem> = [...shapeProblems(at, HookShape, options)]
-  if (problems.length > 0) return problems
-  const wrong = urlProblem(options.url, options.url)
-  if (wrong !== undefined) problems.push({ at: `${at}.url`, message: wrong })
-  else if (/[{}]/.test(options.url))
-    problems.push({ at: `${at}.url`, message: "has a {…}; the name of the collection is in what is sent" })
-  problems.push(...headerProblems(`${at}.headers`, options.headers))
-  if (options.timeout !== undefined && Duration.toMillis(Duration.fromInputUnsafe(options.timeout)) < 1)
-    problems.push({ at: `${at}.timeout`, message: "expected at least 1 millis" })
+  const shape = shapeProblems(at, HookShape, options)
+  const problems: Array<Problem> = [...shape]
+  const isSound = soundIn(at, shape, options)
+  if (isSound("url")) {
+    const wrong = urlProblem(options.url, options.url)
+    if (wrong !== undefined) problems.push({ at: `${at}.url`, message: wrong })
+    else if (/[{}]/.test(options.url))
+      problems.push({ at: `${at}.url`, message: "has a {…}; the name of the collection is in what is sent" })
+  }
+  if (isSound("headers")) problems.push(...headerProblems(`${at}.headers`, options.headers))
   return problems
 }
 
-const urlsOf = (options: SourceOptions): ReadonlyArray<string> =>
-  typeof options.url === "string" ? [options.url] : options.url
+const urlsOf = ({ url }: SourceOptions): ReadonlyArray<string> =>
+  (typeof url === "string" ? [url] : url).filter((each: unknown) => typeof each === "string")
 
 /** Without what stands there: it may be a secret. */
 const headerProblems = (at: string, headers: unknown): ReadonlyArray<Problem> => {

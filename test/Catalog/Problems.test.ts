@@ -441,6 +441,35 @@ const mistakes: ReadonlyArray<readonly [what: string, config: unknown, at: strin
   ]
 ]
 
+const aged = (options: object) => chat({ retain: options })
+const durations: ReadonlyArray<readonly [config: (duration: unknown) => unknown, at: string, zero: boolean]> =
+  [
+    [(every) => ofSource({ every }), "pools.source.every", false],
+    [(idleEvery) => ofSource({ idleEvery }), "pools.source.idleEvery", false],
+    [(refreshEvery) => ofSource({ refreshEvery }), "pools.source.refreshEvery", true],
+    [(timeout) => ofSource({ timeout }), "pools.source.timeout", false],
+    [(forgetAfter) => ofSource({ forgetAfter }), "pools.source.forgetAfter", true],
+    [(every) => ofSource({ throttle: { every } }), "pools.source.throttle.every", false],
+    [(every) => only({ tolerance: { rate: { every } } }), "pools.tolerance.rate.every", false],
+    [(writeEvery) => chat({ writeEvery }), "chat.writeEvery", false],
+    [(age) => aged({ age }), "chat.retain.age", false],
+    [(age) => chat({ keep: { age } }), "chat.keep.age", true],
+    [(timeout) => asked({ timeout }), "chat.onWrite.timeout", false]
+  ]
+
+const placesIn = (config: unknown) => problemsIn(config).map(({ at }) => at)
+
+describe("no duration is below zero, nor zero where that means all the time", () => {
+  for (const [config, at, zero] of durations)
+    it(at, () => {
+      for (const negative of ["-1 second", -1, { minutes: -1 }])
+        assert.deepStrictEqual(placesIn(config(negative)), [`collections.${at}`])
+      for (const none of ["0 seconds", 0])
+        assert.deepStrictEqual(placesIn(config(none)), zero ? [] : [`collections.${at}`])
+      assert.deepStrictEqual(placesIn(config("1 minute")), [])
+    })
+})
+
 describe("every mistake has its path, and the nearest name", () => {
   for (const [what, config, at, message] of mistakes) {
     it(what, () => {
@@ -463,6 +492,41 @@ describe("every mistake has its path, and the nearest name", () => {
     assert.deepStrictEqual(
       problems.map(({ at }) => at),
       ["collections.a.key", "collections.a.fixed[0]", "collections.b.source.url", "collections.c d"]
+    )
+  })
+
+  it("whatever stands beside them in the same options", () => {
+    const problems = problemsIn({
+      colections: {},
+      collections: {
+        pools: pools({
+          source: from({ url: "up", evry: "1 second", headers: { a: 7 }, body: {}, retries: -1 }),
+          kee: 1,
+          key: "nmae",
+          fixed: [7, "ratee"],
+          tolerance: { rate: { evry: 1 }, reta: {} }
+        }),
+        chat: written({
+          key: "id",
+          row: Pool,
+          pageOutAfter: "1 hour",
+          edit: false,
+          onWrite: hook({ url: "up", timout: 1, headers: { a: 7 } } as never)
+        } as never)
+      }
+    })
+    assert.sameMembers(
+      problems.map(({ at }) => at),
+      [
+        "colections",
+        ...["kee", "key", "fixed[0]", "fixed[1]", "tolerance.rate.evry", "tolerance.reta"].map(
+          (at) => `collections.pools.${at}`
+        ),
+        ...["url", "evry", "headers.a", "body", "retries"].map((at) => `collections.pools.source.${at}`),
+        ...["edit", "pageOutAfter", "onWrite.url", "onWrite.timout", "onWrite.headers.a"].map(
+          (at) => `collections.chat.${at}`
+        )
+      ]
     )
   })
 
