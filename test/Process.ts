@@ -84,6 +84,22 @@ export default defineConfig({ collections: { things: polled({
     return file
   }
 
+  /** A config of one collection, `notes`, that is written. */
+  written(name: string): string {
+    const file = join(this.path, name)
+    writeFileSync(
+      file,
+      `import { Schema } from "effect"
+import { defineConfig, written } from "${root}src/Config.ts"
+export default defineConfig({ collections: { notes: written({
+  key: "id",
+  row: Schema.Struct({ id: Schema.String, text: Schema.String })
+}) } })
+`
+    )
+    return file
+  }
+
   remove(): void {
     rmSync(this.path, { recursive: true })
   }

@@ -1,6 +1,6 @@
 /** What stands around every handler: errors become problems, pages of other origins are let in or not, requests counted. */
 import { Cause, Effect, Metric } from "effect"
-import { type HttpServerRequest, HttpServerResponse } from "effect/http"
+import { HttpEffect, type HttpServerRequest, HttpServerResponse } from "effect/http"
 
 import type { Unreadable } from "../Unreadable.ts"
 import { corsHeaders } from "./Cors.ts"
@@ -36,6 +36,15 @@ export const guard = <R>(route: string, origins: ReadonlySet<string>, handler: H
     Cause.hasInterruptsOnly(cause)
       ? Effect.andThen(clientLeft(route), Effect.failCause(cause as Cause.Cause<never>))
       : Effect.map(Effect.annotateLogs(problemIn(cause), { route }), problemResponse)
+  const cutShort: HttpEffect.PreResponseHandler = (request, response) =>
+    isCutShort(response)
+      ? Effect.succeed(
+          HttpServerResponse.setHeaders(problemResponse(stopping), {
+            ...always,
+            ...corsHeaders(request, origins)
+          })
+        )
+      : Effect.succeed(response)
   return (
     request: HttpServerRequest.HttpServerRequest
   ): Effect.Effect<HttpServerResponse.HttpServerResponse, never, R> => {
@@ -50,9 +59,12 @@ export const guard = <R>(route: string, origins: ReadonlySet<string>, handler: H
             : HttpServerResponse.setHeaders(response, { ...always, ...corsHeaders(request, origins) })
         )
       })
-    return Effect.matchCauseEffect(request.url.length > maxUrl ? Effect.fail(tooLong) : handler(request), {
-      onSuccess: answer,
-      onFailure: (cause) => Effect.flatMap(failed(cause), answer)
+    return Effect.withFiber(({ context }) => {
+      HttpEffect.appendPreResponseHandlerUnsafe(context, cutShort)
+      return Effect.matchCauseEffect(request.url.length > maxUrl ? Effect.fail(tooLong) : handler(request), {
+        onSuccess: answer,
+        onFailure: (cause) => Effect.flatMap(failed(cause), answer)
+      })
     })
   }
 }
@@ -72,5 +84,15 @@ const counted = (route: string, status: number): Metric.Counter<number> => {
 
 /** The second: a ticket in a URL is told to nobody. */
 const always = { "x-content-type-options": "nosniff", "referrer-policy": "no-referrer" }
+
+/** What Effect makes of a request that the end of the server interrupts: 503 and no word. Ours have a body. */
+const isCutShort = ({ body, status }: HttpServerResponse.HttpServerResponse): boolean =>
+  status === 503 && body._tag === "Empty"
+
+const stopping = new Problem({
+  code: "unavailable",
+  detail: "the server stops before this was answered, and it may have been done all the same; try again",
+  retryAfterMs: 2_000
+})
 
 const tooLong = new Problem({ code: "uri_too_long", detail: `the URL is longer than ${maxUrl} characters` })

@@ -93,3 +93,38 @@ describe("a journal that is deleted under a daemon", () => {
     backend.body = [{ id: "a", n: 1 }]
   })
 })
+
+describe("a write that the journal cannot keep any more", () => {
+  for (const threads of ["1", "2"])
+    it(`is answered with a problem, and then the daemon ends with the reason; ${threads} of threads`, async () => {
+      const data = join(folder.path, `write-${threads}`)
+      const port = await freePort()
+      const config = folder.written("notes.config.ts")
+      const run = ratecast(["serve", "--config", config], {
+        PORT: String(port),
+        RATECAST_DATA: data,
+        RATECAST_THREADS: threads,
+        ANONYMOUS_WRITE: "*"
+      })
+      const put = (key: string) =>
+        fetch(`http://127.0.0.1:${port}/v1/rows/notes/${key}`, {
+          method: "PUT",
+          headers: { "content-type": "application/json" },
+          body: '{"text":"hello"}'
+        })
+      try {
+        await until("the daemon", () => run.out.includes("ratecast is up"), 15_000)
+        assert.strictEqual((await put("a")).status, 201)
+        rmSync(data, { recursive: true })
+        const answer = await put("b")
+        assert.strictEqual(answer.status, 503)
+        assert.strictEqual(answer.headers.get("content-type"), "application/problem+json")
+        assert.isNotNull(answer.headers.get("retry-after"))
+        assert.include(await answer.json(), { code: "unavailable", status: 503, type: "/problems/unavailable" })
+        assert.strictEqual(await run.exit, 1)
+        assert.include(run.err, "was moved or deleted while it was in use")
+      } finally {
+        run.kill()
+      }
+    })
+})
