@@ -69,9 +69,9 @@ const serve = Command.make("serve", { config }, ({ config }) =>
 ).pipe(
   Command.withDescription("Polls the sources and serves the collections"),
   Command.withExamples([
-    { command: "ratecast serve --config ratecast.config.ts", description: "On 127.0.0.1:8080" },
+    { command: "npx ratecast serve --config ratecast.config.ts", description: "On 127.0.0.1:8080" },
     {
-      command: "HOST=0.0.0.0 PORT=80 ratecast serve",
+      command: "HOST=0.0.0.0 PORT=80 npx ratecast serve",
       description: "For everybody; metrics and docs stay on 127.0.0.1:9090"
     }
   ])
@@ -91,7 +91,7 @@ const check = Command.make("check", { config }, ({ config }) =>
 ).pipe(
   Command.withDescription("Says what is wrong with a config, without starting"),
   Command.withExamples([
-    { command: "ratecast check --config ratecast.config.ts", description: "Every mistake with its path" }
+    { command: "npx ratecast check --config ratecast.config.ts", description: "Every mistake with its path" }
   ])
 )
 

@@ -19,7 +19,7 @@ export const layerBanner = Layer.effectDiscard(
     const open = names.findLast((name) => covers(settings.access.anonymousRead, name))
     const hint =
       open === undefined
-        ? "ratecast token --help    (without a token nobody reads)"
+        ? "npx ratecast token --help    (without a token nobody reads)"
         : `curl -N '${url}/v1/stream?collections=${open}'`
     if (!isForPeople(settings.logFormat)) {
       return yield* Effect.logInfo("ratecast is up").pipe(

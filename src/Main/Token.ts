@@ -61,7 +61,7 @@ const explain = Command.make(
   ),
   Command.withExamples([
     {
-      command: "JWT_SECRET_FILE=secret ratecast token explain eyJhbGci...",
+      command: "JWT_SECRET_FILE=secret npx ratecast token explain eyJhbGci...",
       description: "it does not count: the token expired 3 min ago"
     }
   ])
@@ -138,6 +138,9 @@ const linesOf = (
   ]
 }
 
+const allowsNothing =
+  "this token allows nothing of its own; say what it may: npx ratecast token --sub 7 --read prices --read 'support:{sub}'"
+
 export const token = Command.make(
   "token",
   {
@@ -163,6 +166,8 @@ export const token = Command.make(
       return yield* fatal(
         "JWT_SECRET is not set: tokens are made with the secret that the daemon checks them with; where it has a public key, whoever has the private one makes them"
       )
+    if (expand([...split(read), ...split(write), ...split(refresh)], Option.getOrUndefined(sub)).length === 0)
+      yield* Console.error(allowsNothing)
     // It says what is wrong with the secret.
     yield* makeTokens({ keys, issuer, audience }).pipe(Effect.catch(({ detail }) => fatal(detail)))
     const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
@@ -188,11 +193,13 @@ export const token = Command.make(
   Command.withSubcommands([explain]),
   Command.withExamples([
     {
-      command: "ratecast token --sub 7 --read pools --read 'support:{sub}' --write 'support:{sub}' --for 1h",
+      command:
+        "npx ratecast token --sub 7 --read pools --read 'support:{sub}' --write 'support:{sub}' --for 1h",
       description: "For user 7: the pools, and a thread of their own"
     },
     {
-      command: "curl -N -H \"Authorization: Bearer $(ratecast token --read '*')\" localhost:8080/v1/stream",
+      command:
+        "curl -N -H \"Authorization: Bearer $(npx ratecast token --read '*')\" localhost:8080/v1/stream",
       description: "Reads everything for an hour"
     }
   ])

@@ -1,7 +1,7 @@
 /** What somebody should hear of though nothing is committed: counted, and named in the log. */
 import { Effect, Metric } from "effect"
 
-import type { Health } from "../Collection.ts"
+import { familyOf, type Health } from "../Collection.ts"
 import type { Remark } from "./Consequences.ts"
 
 const setAside = Metric.counter("rows_set_aside_total", {
@@ -22,12 +22,14 @@ const inexactNumbers = Metric.counter("inexact_numbers_total", {
   incremental: true
 })
 
-/** A collection is in another state. */
+/** A collection is in another state. The name of a member may be somebody's: it is in the log where something is wrong with it. */
 export const announce = (collection: string, { error, state }: Health) =>
   (error === undefined
-    ? Effect.logInfo(`${collection} is ${state}`)
+    ? (isMember(collection) ? Effect.logDebug : Effect.logInfo)(`${collection} is ${state}`)
     : Effect.logWarning(`${collection} is ${state}: ${error.detail}`)
   ).pipe(Effect.annotateLogs({ collection, ...(error === undefined ? {} : { code: error.code }) }))
+
+const isMember = (collection: string): boolean => familyOf(collection) !== undefined
 
 /** Mistakes are counted always and named in the log once each; what has been named is bounded. */
 const maxRemarked = 1_000

@@ -27,6 +27,22 @@ const sign = (claims: object) =>
   new SignJWT(claims as never).setProtectedHeader({ alg: "HS256" }).sign(Buffer.from(secret))
 
 describe("ratecast token", () => {
+  for (const [args, warns] of [
+    [[], true],
+    [["--sub", "7"], true],
+    // Whoever has no subject is nobody's.
+    [["--read", "support:{sub}"], true],
+    [["--sub", "7", "--read", "support:{sub}"], false],
+    [["--refresh", "prices"], false]
+  ] as const)
+    it(`${warns ? "warns" : "does not warn"} of a token that allows nothing: ${args.join(" ") || "no arguments"}`, async () => {
+      const { code, err, out } = await run(args, { JWT_SECRET: secret })
+      assert.strictEqual(code, 0)
+      assert.match(out, /^[\w-]+\.[\w-]+\.[\w-]+\n$/, "what a script takes is the token alone")
+      if (warns) assert.match(err, /allows nothing.*npx ratecast token .*--read/)
+      else assert.strictEqual(err, "")
+    })
+
   it("makes a token that the daemon of the same settings takes, with the secret in a file", async () => {
     const file = join(folder, "secret")
     writeFileSync(file, `${secret}\n`)

@@ -50,6 +50,22 @@ describe("a source that is a template", () => {
     )
   )
 
+  it.effect("names a member, which may be somebody's name, in no log at info", () =>
+    onHub(
+      family(),
+      echo,
+      Effect.fnUntraced(function* (rig) {
+        yield* reading("order:alice")
+        yield* until(20_000)
+        const levels = rig.logs
+          .filter((line) => line.includes("alice"))
+          .map((line) => (JSON.parse(line) as { readonly level: string }).level)
+        assert.isNotEmpty(levels)
+        assert.notInclude(levels, "INFO")
+      })
+    )
+  )
+
   for (const [id, path] of [
     ["a b/c?d#e", "/orders/a%20b%2Fc%3Fd%23e"],
     ["ä:{id}%", "/orders/%C3%A4%3A%7Bid%7D%25"],
