@@ -1,56 +1,20 @@
 /** docs/testing.md, as it stands: its files are put where a user would have them, type-checked, and run. */
-import { spawnSync } from "node:child_process"
-import {
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync
-} from "node:fs"
-import { tmpdir } from "node:os"
-import { dirname, join, resolve } from "node:path"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
 
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 
-const root = resolve(import.meta.dirname, "../..")
-const bin = (name: string) => join(root, "node_modules/.bin", name)
+import { blocksOf, Project, root } from "../Project.ts"
+
 const page = readFileSync(join(root, "docs/testing.md"), "utf8")
-const blocks = [...page.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code!)
+const blocks = blocksOf(page)
 const named = blocks.map((code) => ({ code, file: /^\/\/ (\S+\.ts)\n/.exec(code)?.[1] }))
 
-const folder = realpathSync(mkdtempSync(join(tmpdir(), "ratecast-page-")))
-
+const project = new Project()
 beforeAll(() => {
-  for (const { code, file } of named) {
-    if (file === undefined) continue
-    mkdirSync(join(folder, dirname(file)), { recursive: true })
-    writeFileSync(join(folder, file), code)
-  }
-  mkdirSync(join(folder, "node_modules"))
-  for (const name of ["effect", "@types"])
-    symlinkSync(join(root, "node_modules", name), join(folder, "node_modules", name))
-  symlinkSync(root, join(folder, "node_modules/ratecast"))
-  writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }))
-  writeFileSync(
-    join(folder, "tsconfig.json"),
-    JSON.stringify({ extends: join(root, "tsconfig.json"), include: ["*/*.ts"] })
-  )
+  for (const { code, file } of named) if (file !== undefined) project.write(file, code)
 })
-
-afterAll(() => rmSync(folder, { recursive: true }))
-
-const run = (command: string, args: ReadonlyArray<string>) => {
-  const { status, stderr, stdout } = spawnSync(command, args, {
-    cwd: folder,
-    encoding: "utf8",
-    timeout: 60_000,
-    // A test runner that finds itself inside another one answers to that one.
-    env: { ...process.env, NODE_TEST_CONTEXT: undefined, API: undefined }
-  })
-  return { status, text: stdout + stderr }
-}
+afterAll(() => project.remove())
 
 describe("the examples of docs/testing.md", () => {
   it("say which file they are", () => {
@@ -62,23 +26,23 @@ describe("the examples of docs/testing.md", () => {
   })
 
   it("are type-checked as a user's are", { timeout: 60_000 }, () => {
-    const { status, text } = run(bin("tsc"), ["--noEmit", "--project", "tsconfig.json"])
+    const { status, text } = project.typeCheck()
     assert.strictEqual(status, 0, text)
   })
 
   it("pass, and nothing is left running after them", { timeout: 60_000 }, () => {
-    const { status, text } = run(bin("node"), ["--test", "--test-reporter=tap", "*/*.test.ts"])
+    const { status, text } = project.run("node", ["--test", "--test-reporter=tap", "*/*.test.ts"])
     assert.strictEqual(status, 0, text)
     const tests = [...page.matchAll(/^test\(/gm)].length
     assert.include(text, `# pass ${tests}\n`)
   })
 
   it("and this notices one that fails", { timeout: 60_000 }, () => {
-    const file = join(folder, "first/prices.test.ts")
-    const text = readFileSync(file, "utf8")
-    writeFileSync(file, text.replace('{ usd: "1.20" } } } }', '{ usd: "1.3" } } } }'))
-    assert.strictEqual(run(bin("node"), ["--test", "first/*.test.ts"]).status, 1)
-    writeFileSync(file, text)
+    const file = "first/prices.test.ts"
+    const text = readFileSync(join(project.path, file), "utf8")
+    project.write(file, text.replace('{ usd: "1.20" } } } }', '{ usd: "1.3" } } } }'))
+    assert.strictEqual(project.run("node", ["--test", "first/*.test.ts"]).status, 1)
+    project.write(file, text)
   })
 
   it("name everything that there is to import", async () => {
