@@ -18,10 +18,11 @@ import { badSettings, cannotListen, fatal, teardown } from "./Main/Fatal.ts"
 import { isForPeople, layerLogs } from "./Main/Logs.ts"
 import { token } from "./Main/Token.ts"
 import { layerVitals } from "./Main/Vitals.ts"
+import { layerWarnings, warnOfNames } from "./Main/Warnings.ts"
 import { contradiction, Settings } from "./Settings.ts"
 
 const daemon = (file: string, { logFormat, threads }: Settings["Service"]) =>
-  Layer.mergeAll(layerBanner, layerCompiled, layerVitals).pipe(
+  Layer.mergeAll(layerBanner, layerCompiled, layerVitals, layerWarnings).pipe(
     Layer.provideMerge(
       threads === 1
         ? layerDaemon
@@ -47,6 +48,7 @@ const config = Flag.String("config").pipe(
 const serve = Command.make("serve", { config }, ({ config }) =>
   Effect.gen(function* () {
     const settings = yield* Settings
+    yield* Effect.provide(warnOfNames, layerLogs)
     const wrong = contradiction(settings)
     if (wrong !== undefined) return yield* fatal(wrong)
     yield* Layer.build(daemon(config, settings)).pipe(

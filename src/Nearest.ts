@@ -1,11 +1,18 @@
 /** Longer ones are no slip of a pen, and comparing two of 8 KiB would hold up everybody for a second. */
 const longest = 80
 
-/** Did you mean: the known name nearest to what somebody wrote, if one is near enough to be worth saying. */
-export const nearest = (written: string, known: Iterable<string>): string | undefined => {
+/**
+ * Did you mean: the known name nearest to what somebody wrote, if one is near enough to be worth saying: a third of it may
+ * be another, or `most` characters.
+ */
+export const nearest = (
+  written: string,
+  known: Iterable<string>,
+  most = Math.max(2, Math.floor(written.length / 3))
+): string | undefined => {
   if (written.length > longest) return undefined
   let best: string | undefined
-  let least = Math.max(2, Math.floor(written.length / 3)) + 1
+  let least = most + 1
   for (const name of known) {
     const distance = edits(written.toLowerCase(), name.toLowerCase(), least)
     if (distance < least) {

@@ -1,11 +1,12 @@
 /** Every knob of a deployment: environment variables, read once at the start. What is polled stands in the config file. */
 import { existsSync, statSync } from "node:fs"
 
-import { Config, Context, type Effect, Layer, Option, Schema } from "effect"
+import { Config, ConfigProvider, Context, Effect, Layer, Option, Schema } from "effect"
 
 import { accessConfig, accessOf, isOpenToAnybody, list } from "./Settings/Access.ts"
 import { limitsConfig, networkOf } from "./Settings/Limits.ts"
 
+export { misspelt } from "./Settings/Misspelt.ts"
 export { type Access, accessConfig, accessOf, type Keys } from "./Settings/Access.ts"
 export { type Limited, networkOf } from "./Settings/Limits.ts"
 
@@ -61,6 +62,16 @@ const settings = Config.all({
       Config.map((level) => levels[level])
     )
   )
+})
+
+/** The names of all of them. Nothing is set while they are read for this, so each is asked for. */
+export const settingNames: Effect.Effect<ReadonlySet<string>> = Effect.suspend(() => {
+  const names = new Set<string>()
+  const empty = ConfigProvider.make((path) => {
+    names.add(path.join("_"))
+    return Effect.undefined
+  })
+  return Effect.as(Effect.ignore(settings.parse(empty)), names)
 })
 
 const isLoopback = (host: string): boolean =>

@@ -84,14 +84,14 @@ export default defineConfig({ collections: { things: polled({
     return file
   }
 
-  /** A config of one collection, `notes`, that is written. */
-  written(name: string): string {
+  /** A config of one collection that is written. */
+  written(name: string, collection = "notes"): string {
     const file = join(this.path, name)
     writeFileSync(
       file,
       `import { Schema } from "effect"
 import { defineConfig, written } from "${root}src/Config.ts"
-export default defineConfig({ collections: { notes: written({
+export default defineConfig({ collections: { "${collection}": written({
   key: "id",
   row: Schema.Struct({ id: Schema.String, text: Schema.String })
 }) } })

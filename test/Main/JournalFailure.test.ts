@@ -120,7 +120,11 @@ describe("a write that the journal cannot keep any more", () => {
         assert.strictEqual(answer.status, 503)
         assert.strictEqual(answer.headers.get("content-type"), "application/problem+json")
         assert.isNotNull(answer.headers.get("retry-after"))
-        assert.include(await answer.json(), { code: "unavailable", status: 503, type: "/problems/unavailable" })
+        assert.include(await answer.json(), {
+          code: "unavailable",
+          status: 503,
+          type: "/problems/unavailable"
+        })
         assert.strictEqual(await run.exit, 1)
         assert.include(run.err, "was moved or deleted while it was in use")
       } finally {
