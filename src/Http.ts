@@ -1,22 +1,21 @@
 /** Http: by which roads it leaves. One handler a file in `Http/`; here they get their paths. */
-import { Effect, Layer, Option, Scope } from "effect"
+import { Effect, Layer, Option } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
-import { HttpApiScalar, OpenApi } from "effect/http-api"
 
 import { Catalog } from "./Catalog.ts"
 import { Readers } from "./Hub.ts"
-import { Api } from "./Http/Api.ts"
 import { Auth } from "./Http/Auth.ts"
 import { changes } from "./Http/Changes.ts"
 import { collections } from "./Http/Collections.ts"
 import { clientPing, Connections } from "./Http/Connections.ts"
-import { fallback, type Route } from "./Http/Fallback.ts"
-import { clientLeft, guard, type Handler } from "./Http/Guard.ts"
+import { type Endpoint, fallback } from "./Http/Fallback.ts"
+import { clientLeft, guard } from "./Http/Guard.ts"
 import { livez, readyz } from "./Http/Health.ts"
 import { history } from "./Http/History.ts"
 import { Limits } from "./Http/Limits.ts"
 import { Quotas } from "./Http/Limits/Quotas.ts"
 import { Problem, problemResponse } from "./Http/Problem.ts"
+import { reference } from "./Http/Reference.ts"
 import { refresh } from "./Http/Refresh.ts"
 import type { Ground } from "./Http/Road.ts"
 import { revocations } from "./Http/Revocations.ts"
@@ -43,8 +42,6 @@ export type { Caller } from "./Http/Auth/Caller.ts"
 export type { Revocation } from "./Http/Auth/Revocations.ts"
 export { type Own, Siblings } from "./Http/Siblings.ts"
 export { snapshot } from "./Http/Snapshot.ts"
-
-type Endpoint = Route & { readonly handler: Handler<HttpRouter.RouteContext> }
 
 /** For the roads, and for clients in memory. */
 export const groundOf = Effect.fnUntraced(function* (
@@ -100,50 +97,6 @@ const probes = (ground: Ground): ReadonlyArray<Endpoint> => [
   { method: "GET", path: "/livez", handler: () => livez },
   { method: "GET", path: "/readyz", handler: readyz(ground) }
 ]
-
-/** Where the roads are, as seen from where the reference is. */
-const publicUrl = (settings: Settings["Service"]): string => {
-  const { basePath, host, port } = settings
-  if (!hasAdminListener(settings)) return basePath === "" ? "/" : basePath
-  const name = host === "0.0.0.0" || host === "::" ? "localhost" : host
-  return `${tlsOf(settings) === undefined ? "http" : "https"}://${name}:${port}${basePath}`
-}
-
-/** For operators and developers: metrics, the contract, and a page to read it on. */
-const reference = Effect.gen(function* () {
-  const scope = yield* Effect.scope
-  const { metrics } = yield* Siblings
-  const api = Api.annotate(OpenApi.Servers, [{ url: publicUrl(yield* Settings) }])
-  const openapi = HttpServerResponse.jsonUnsafe(OpenApi.fromApi(api))
-  // The page's script is 3 MB: loaded when somebody looks, not at every start.
-  const docs = yield* Effect.cached(
-    HttpRouter.toHttpEffect(
-      HttpApiScalar.layer(api, { path: "/docs", scalar: { withDefaultFonts: false } })
-    ).pipe(Scope.provide(scope))
-  )
-  const endpoints: ReadonlyArray<Endpoint> = [
-    {
-      method: "GET",
-      path: "/metrics",
-      handler: () =>
-        Effect.map(metrics, (text) =>
-          HttpServerResponse.text(text, { contentType: "text/plain; version=0.0.4; charset=utf-8" })
-        )
-    },
-    { method: "GET", path: "/openapi.json", handler: () => Effect.succeed(openapi) },
-    {
-      method: "GET",
-      path: "/docs",
-      handler: (request) =>
-        Effect.flatten(docs).pipe(
-          Effect.provideService(HttpServerRequest.HttpServerRequest, request),
-          Effect.provideService(Scope.Scope, scope),
-          Effect.orDie
-        )
-    }
-  ]
-  return endpoints
-})
 
 /** Everything under a path, for life behind a proxy; the page's own links are relative, so it needs the last slash. */
 const under =

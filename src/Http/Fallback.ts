@@ -1,7 +1,7 @@
 /** Where no route is: a preflight, a file of the page, a method that the path does not have, or nothing. */
 import { Effect, Option } from "effect"
 import { HttpStaticServer } from "effect/http"
-import type { HttpServerRequest } from "effect/http"
+import type { HttpRouter, HttpServerRequest } from "effect/http"
 
 import { didYouMean } from "../Nearest.ts"
 import { isPreflight, preflightResponse } from "./Cors.ts"
@@ -12,6 +12,9 @@ export interface Route {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
   readonly path: `/${string}`
 }
+
+/** A route, and who answers. */
+export type Endpoint = Route & { readonly handler: Handler<HttpRouter.RouteContext> }
 
 export const fallback = Effect.fnUntraced(function* (
   routes: ReadonlyArray<Route>,
