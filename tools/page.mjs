@@ -1,5 +1,5 @@
 /** The page of an example as one folder to serve: its own files, what it shares with the demo's page, and libraries. */
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs"
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { basename, dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
@@ -19,9 +19,10 @@ const shared = [
 
 /**
  * Returns the folder. `libraries.json`, where there is one, says which file of node_modules stands under which name;
- * `borrowed.json` names files of other examples' pages that stand beside its own.
+ * `borrowed.json` names files of other examples' pages that stand beside its own. `backend` is told to the page as
+ * `backend.json`: where its backend is.
  */
-export const assemblePage = (name, folder) => {
+export const assemblePage = (name, folder, backend) => {
   const from = join(root, "examples", name)
   rmSync(folder, { recursive: true, force: true })
   cpSync(join(from, "page"), folder, { recursive: true })
@@ -34,5 +35,6 @@ export const assemblePage = (name, folder) => {
   const libraries = list("libraries.json", {})
   for (const [file, library] of Object.entries(libraries))
     cpSync(join(root, "node_modules", library), join(folder, "libraries", file))
+  if (backend !== undefined) writeFileSync(join(folder, "backend.json"), JSON.stringify({ url: backend }))
   return folder
 }

@@ -8,8 +8,9 @@ import module from "node:module"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
-import { backendPort, startBackend } from "./backend.mjs"
+import { startBackend } from "./backend.mjs"
 import { assemblePage } from "./page.mjs"
+import { choosePorts } from "./ports.mjs"
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const { env } = process
@@ -22,18 +23,17 @@ if (Number(process.versions.node.split(".")[0]) < 22) {
 
 const startOf = (example) => join(root, "examples", example, "start.mjs")
 
-const startDex = async () => {
+const startDex = async (port) => {
   if (env.BASE_API_URL === undefined || env.ASSETS_API_URL === undefined) {
-    const port = await backendPort("SIMULATOR_PORT")
     env.SIMULATOR_PORT = String(port)
-    await startBackend({
+    const url = await startBackend({
       name: "simulator",
       script: "examples/dex/simulator.ts",
-      parameter: "simulator",
       port,
       args: ["--profile", env.PROFILE ?? "demo"],
       again: `${port === 8081 ? "" : `SIMULATOR_PORT=${port} `}npm run simulator`
     })
+    if (port !== 8081) console.log(`its switches on the page: add ?simulator=${url} to the address`)
   }
   env.RATECAST_DATA ??= join(root, "data", `demo-${env.PROFILE ?? "demo"}`)
   // Everybody who reaches the demo may read it.
@@ -42,12 +42,12 @@ const startDex = async () => {
   env.PAGE ??= join(root, "examples/dex/page")
 }
 
-const startExample = async () => {
+const startExample = async (port) => {
   const { start } = await import(`../examples/${name}/start.mjs`)
-  await start()
+  const backend = await start(port)
   env.RATECAST_DATA ??= join(root, "data", name)
   const kept = env.RATECAST_DATA === "none" ? join(root, "data", name) : env.RATECAST_DATA
-  env.PAGE ??= assemblePage(name, join(kept, "page"))
+  env.PAGE ??= assemblePage(name, join(kept, "page"), backend)
 }
 
 const examples = readdirSync(join(root, "examples")).filter(
@@ -57,7 +57,11 @@ if (!examples.includes(name)) {
   console.error(`there is no example ${JSON.stringify(name)}; there are: ${examples.join(", ")}`)
   process.exit(1)
 }
-await (name === "dex" ? startDex() : startExample())
+const setting = name === "dex" ? "SIMULATOR_PORT" : "BACKEND_PORT"
+const chosen = (variable) => (env[variable] === undefined ? undefined : Number(env[variable]))
+const { backend, port } = await choosePorts({ port: chosen("PORT"), backend: chosen(setting) })
+env.PORT ??= String(port)
+await (name === "dex" ? startDex(backend) : startExample(backend))
 // The examples are for people, also where their output is piped.
 env.LOG_FORMAT ??= "pretty"
 process.argv = [

@@ -1,17 +1,16 @@
 /** What `npm start support` sets and starts: nobody may anything without a token, and the accounts backend gives them out. */
 import { randomBytes } from "node:crypto"
 
-import { backendPort, startBackend } from "../../tools/backend.mjs"
+import { startBackend } from "../../tools/backend.mjs"
 
-export const start = async () => {
+export const start = async (port) => {
   const { env } = process
   env.JWT_SECRET ??= randomBytes(32).toString("hex")
-  env.RATECAST_URL ??= `http://127.0.0.1:${env.PORT ?? 8080}`
-  await startBackend({
+  env.RATECAST_URL ??= `http://127.0.0.1:${env.PORT}`
+  return startBackend({
     name: "accounts backend",
     script: "examples/support/backend.ts",
-    parameter: "backend",
-    port: await backendPort("BACKEND_PORT"),
+    port,
     args: env.QUIET === undefined ? [] : ["--quiet"],
     again: "npm start support"
   })

@@ -73,8 +73,9 @@ export class Example {
     await this.run.exit
   }
 
+  /** The page is told nothing of where its backend is. */
   async visit(options?: TabOptions, search = ""): Promise<Tab> {
-    const tab = await Tab.open(this.browser!, `${this.url}?backend=${this.backend}${search}`, options)
+    const tab = await Tab.open(this.browser!, `${this.url}?${search}`, options)
     this.tabs.push(tab)
     return tab
   }

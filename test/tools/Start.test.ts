@@ -1,4 +1,4 @@
-/** `npm start`, as tools/start.mjs does it: the demo and its simulator. */
+/** `npm start`, as tools/start.mjs does it: the demo and its simulator, and the other examples. */
 import * as http from "node:http"
 import type { AddressInfo } from "node:net"
 import { mkdtempSync, readdirSync, rmSync } from "node:fs"
@@ -76,6 +76,31 @@ describe("npm start", () => {
       run.kill()
     }
   })
+
+  it("takes ports of its own, the daemon's and the backend's, though three examples are started at once", async () => {
+    const runs = ["menu", "support", "sharing-centre"].map(
+      (name) =>
+        new Process("tools/start.mjs", [name], {
+          QUIET: "1",
+          RATECAST_DATA: join(folder, `at-once-${name}`)
+        })
+    )
+    const urls = () => runs.map(({ out }) => /serving +(http:\S+)/.exec(out)?.[1])
+    try {
+      await until("all of them", () => urls().every((url) => url !== undefined), 30_000)
+      assert.strictEqual(new Set(urls()).size, 3)
+      const backends = await Promise.all(
+        urls().map(async (url) => ((await (await fetch(`${url}backend.json`)).json()) as { url: string }).url)
+      )
+      assert.strictEqual(new Set(backends).size, 3)
+      const paths = ["companies", "people", "orders"]
+      for (const [i, backend] of backends.entries()) assert.isTrue(await answers(`${backend}/${paths[i]}`))
+      for (const { err } of runs) assert.strictEqual(err, "")
+    } finally {
+      for (const run of runs) run.child.kill("SIGTERM")
+      await Promise.all(runs.map(({ exit }) => exit))
+    }
+  }, 40_000)
 
   it("starts another example by its name, and knows those that there are", async () => {
     const run = new Process("tools/start.mjs", ["caht"])

@@ -2,23 +2,26 @@
 import { fetchBaseQuery } from "@reduxjs/toolkit/query"
 
 import { makeApi } from "./api.js"
+import { backendUrl, unreachable } from "./backend.js"
 import { Events, follow } from "./events.js"
 import { byId, make, write } from "./shared/element.js"
 import { clock } from "./shared/format.js"
 import { startTheme } from "./shared/theme.js"
 import { basket, makeStore } from "./store.js"
 
-/** From `?backend=`; else where `npm start` puts it. */
-const given = new URLSearchParams(location.search).get("backend") ?? ""
-const baseUrl = /^https?:\/\//.test(given) ? given : "http://127.0.0.1:8081"
+/** How long after a failure the companies are asked for again, ms. */
+const again = 3_000
+const words = { connecting: "Connecting", live: "Live", waiting: "Reconnecting", failed: "No menus" }
+const tones = { live: "live", failed: "bad" }
 const euros = new Intl.NumberFormat("en", { style: "currency", currency: "EUR" })
 
 const events = new Events()
-const api = makeApi({ baseQuery: fetchBaseQuery({ baseUrl }), events })
+const api = makeApi({ baseQuery: fetchBaseQuery({ baseUrl: backendUrl ?? location.origin }), events })
 const store = makeStore(api)
 const { companies, menu } = api.endpoints
 let chosen
 let subscription
+let stream = "connecting"
 
 const choose = (company) => {
   chosen = company
@@ -48,7 +51,7 @@ let painted
 const paintMenu = () => {
   const { data, error, fulfilledTimeStamp, isFetching } = menu.select(chosen)(store.getState())
   byId("menu").setAttribute("aria-busy", String(isFetching === true))
-  write(byId("problem"), error === undefined ? "" : "The menu backend cannot be reached.")
+  paintState(error)
   write(
     byId("about"),
     data === undefined ? "" : `As of ${clock(data.version)}, read at ${clock(fulfilledTimeStamp)}`
@@ -77,23 +80,39 @@ const paintBasket = () => {
   if (items.length > 0) write(byId("basket-items"), items.map(({ name }) => name).join(", "))
 }
 
+/** It is live where the events come and the menus too. */
+const paintState = (error) => {
+  const problem =
+    error === undefined && backendUrl !== undefined ? "" : unreachable("menu backend", error?.status)
+  const state = problem === "" ? stream : "failed"
+  write(byId("state"), words[state])
+  byId("state").dataset.tone = tones[state] ?? "wait"
+  write(byId("problem"), problem)
+}
+
 const paint = () => {
   paintCompanies()
-  if (chosen !== undefined) paintMenu()
+  byId("update").disabled = chosen === undefined
+  if (chosen === undefined) paintState(companies.select()(store.getState()).error)
+  else paintMenu()
   paintBasket()
+}
+
+const askForCompanies = async () => {
+  const { error } = await store.dispatch(companies.initiate(undefined, { forceRefetch: true }))
+  if (error !== undefined) setTimeout(askForCompanies, again)
 }
 
 startTheme(byId("look"))
 store.subscribe(paint)
-store.dispatch(companies.initiate())
+paint()
+if (backendUrl !== undefined) void askForCompanies()
 byId("update").addEventListener("click", () => {
-  fetch(`${baseUrl}/menus/${chosen}/update`, { method: "POST" }).catch(() =>
-    write(byId("problem"), "The menu backend cannot be reached.")
-  )
+  fetch(`${backendUrl}/menus/${chosen}/update`, { method: "POST" }).catch(() => paintState({}))
 })
 follow(events, (state) => {
-  byId("state").dataset.tone = state === "live" ? "live" : "wait"
-  write(byId("state"), state === "live" ? "Live" : "Reconnecting")
+  stream = state
+  paint()
 })
 // To be looked at from the console.
 globalThis.menuStore = store

@@ -63,7 +63,8 @@ const start = async () => {
   document.addEventListener("visibilitychange", () => document.hidden || connection.wake())
   addEventListener("pageshow", ({ persisted }) => persisted && connection.open())
   connection.open({ interval })
-  const { kinds, orders } = await offered()
+  const { kinds, orders, problem = "" } = await offered()
+  write(byId("problem"), problem)
   showOrders(orders)
   showShare(order, kinds)
 }

@@ -1,15 +1,16 @@
-/** Which jobs are news: those that have come to an end since the last look, and not more than a minute ago. */
+/** Which jobs are news: those that have come to an end since the last look, and not more than a minute ago. The first finds none. */
 export const newest = 60_000
 
 const ends = new Set(["done", "failed"])
 
 export class News {
-  #known = new Map()
+  #known
 
   /** `rows` as they are now, by key, each a Map of its fields; `now`, ms since 1970, by the server's clock. */
   take(rows, now) {
     const before = this.#known
     this.#known = new Map([...rows].map(([key, row]) => [key, row.get("state")]))
+    if (before === undefined) return []
     return [...rows].flatMap(([key, row]) => {
       const state = row.get("state")
       const isNews = ends.has(state) && before.get(key) !== state && now - row.get("at") < newest

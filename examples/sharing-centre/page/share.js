@@ -1,21 +1,19 @@
 /** Shares this order, where the jobs backend can be reached from here. */
+import { backendUrl, unreachable } from "./backend.js"
 import { byId, make, show, write } from "./shared/element.js"
-
-/** From `?backend=`; else where `npm start` puts it, but only on this computer: a page from elsewhere must not knock. */
-const urlOf = ({ hostname, search }) => {
-  const given = new URLSearchParams(search).get("backend")
-  if (given !== null) return /^https?:\/\//.test(given) ? given.replace(/\/+$/, "") : undefined
-  return ["127.0.0.1", "localhost", "[::1]"].includes(hostname) ? "http://127.0.0.1:8081" : undefined
-}
 
 const standard = { orders: ["1001", "1002", "1003"], kinds: [] }
 
-/** What can be shared, and as what. */
+/** What can be shared, and as what; the orders alone where nobody says, and why. */
 export const offered = async () => {
+  if (backendUrl === undefined) return { ...standard, problem: unreachable("jobs backend") }
   try {
-    return await (await fetch(`${urlOf(location)}/orders`)).json()
+    const answer = await fetch(`${backendUrl}/orders`)
+    return answer.ok
+      ? await answer.json()
+      : { ...standard, problem: unreachable("jobs backend", answer.status) }
   } catch {
-    return standard
+    return { ...standard, problem: unreachable("jobs backend") }
   }
 }
 
@@ -26,10 +24,10 @@ export const showShare = (order, kinds) => {
       try {
         // No content type of its own: the request stays simple, and no preflight precedes it.
         const body = JSON.stringify({ what })
-        await fetch(`${urlOf(location)}/orders/${encodeURIComponent(order)}/jobs`, { method: "POST", body })
+        await fetch(`${backendUrl}/orders/${encodeURIComponent(order)}/jobs`, { method: "POST", body })
         write(byId("problem"), "")
       } catch {
-        write(byId("problem"), "The jobs backend cannot be reached.")
+        write(byId("problem"), unreachable("jobs backend"))
       }
     })
     byId("share").append(button)

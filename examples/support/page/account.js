@@ -1,16 +1,11 @@
 /** Who looks at the page: a token from the accounts backend, and what is asked with it. */
+import { backendUrl, unreachable } from "./backend.js"
 import { ask } from "./outbox.js"
 
-/** From `?backend=`; else where `npm start` puts it, but only on this computer: a page from elsewhere must not knock. */
-const urlOf = ({ hostname, search }) => {
-  const given = new URLSearchParams(search).get("backend")
-  if (given !== null) return /^https?:\/\//.test(given) ? given.replace(/\/+$/, "") : undefined
-  return ["127.0.0.1", "localhost", "[::1]"].includes(hostname) ? "http://127.0.0.1:8081" : undefined
-}
-
 const backend = async (path, options) => {
-  const answer = await fetch(`${urlOf(location)}${path}`, options)
-  if (!answer.ok) throw new Error(`The accounts backend says ${answer.status}.`)
+  const answer =
+    backendUrl === undefined ? undefined : await fetch(`${backendUrl}${path}`, options).catch(() => undefined)
+  if (answer?.ok !== true) throw new Error(unreachable("accounts backend", answer?.status))
   return answer.json()
 }
 

@@ -162,7 +162,7 @@ try {
   showPeople(people, id)
   if (me === undefined) write(byId("problem"), "Nobody of that name is known; choose who you are.")
   else start(people, me)
-} catch {
+} catch ({ message }) {
   write(byId("state"), "Nobody is logged in")
-  write(byId("problem"), "The accounts backend cannot be reached.")
+  write(byId("problem"), message)
 }

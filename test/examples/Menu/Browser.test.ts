@@ -72,4 +72,16 @@ describe.skipIf(chromium === undefined)(`the menus in a browser${reason}`, () =>
     await tab.shows("#state", "Live")
     assert.isTrue(await tab.evaluate<boolean>("window.neverReloaded === true"))
   }, 40_000)
+
+  for (const [what, search, problem] of [
+    ["nobody listens", () => "backend=http://127.0.0.1:1", "cannot be reached at http://127.0.0.1:1."],
+    ["somebody else does", () => `backend=${example.url}`, "is not the menu backend: it says 404."],
+    ["its address is none", () => "backend=here", "add ?backend=http://… to its address."]
+  ] as const)
+    it(`a page whose backend cannot be reached does not say that it is live: ${what}`, async () => {
+      const tab = await example.visit({}, search())
+      await tab.shows("#state", "No menus")
+      await tab.shows("#problem", problem)
+      assert.strictEqual(await tab.attribute("#state", "data-tone"), "bad")
+    }, 30_000)
 })
