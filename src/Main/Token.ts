@@ -86,6 +86,7 @@ const verdict = (
   }
   return makeTokens({ keys, issuer, audience }).pipe(
     Effect.flatMap(({ check }) => check(token)),
+    Effect.scoped,
     Effect.as(undefined),
     Effect.catch(({ detail }) => Effect.succeed(detail))
   )
@@ -164,7 +165,10 @@ export const token = Command.make(
         "JWT_SECRET is not set: tokens are made with the secret that the daemon checks them with; where it has a public key, whoever has the private one makes them"
       )
     // It says what is wrong with the secret.
-    yield* makeTokens({ keys, issuer, audience }).pipe(Effect.catch(({ detail }) => fatal(detail)))
+    yield* makeTokens({ keys, issuer, audience }).pipe(
+      Effect.scoped,
+      Effect.catch(({ detail }) => fatal(detail))
+    )
     const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
     const claims: JWTPayload = {
       ...(Option.isSome(sub) ? { sub: sub.value } : {}),
