@@ -23,6 +23,8 @@ export class BadToken extends Data.TaggedError("BadToken")<{
   readonly detail: string
   /** It may be a good one: it cannot be told now. */
   readonly isOurs?: boolean
+  /** Nobody who may sign has signed it. */
+  readonly isForged?: boolean
 }> {}
 
 /** The settings say how to check tokens, and it cannot be done so. */
@@ -130,7 +132,7 @@ export const makeTokens = Effect.fnUntraced(function* ({
     byCookie = false
   ): Effect.fn.Return<Caller, BadToken> {
     if (token.length > maxLength)
-      return yield* new BadToken({ detail: `a token has at most ${maxLength} characters` })
+      return yield* new BadToken({ detail: `a token has at most ${maxLength} characters`, isForged: true })
     const now = yield* Clock.currentTimeMillis
     const verify = verified(token, now)
     const { payload } = yield* Effect.flatMap(key, verify).pipe(
@@ -141,7 +143,7 @@ export const makeTokens = Effect.fnUntraced(function* ({
       Effect.mapError((error) =>
         keys.by === "jwks" && isOurs(error)
           ? new BadToken({ detail: "the keys could not be fetched; try again", isOurs: true })
-          : new BadToken({ detail: reasonOf(error, now) })
+          : new BadToken({ detail: reasonOf(error, now), isForged: !isSigned(error) })
       )
     )
     return yield* callerOf(payload, now, byCookie)
@@ -182,6 +184,10 @@ const callerOf = (
 
 /** Not only keys that cannot be fetched: what is none, or too short a one, is not the token's fault either. */
 const isOurs = (error: unknown): boolean => error instanceof Unfetched || !(error instanceof errors.JOSEError)
+
+/** Claims are looked at when the signature is right. */
+const isSigned = (error: unknown): boolean =>
+  error instanceof errors.JWTExpired || error instanceof errors.JWTClaimValidationFailed
 
 /** Nothing of the token itself: it may be a secret of somebody. */
 const reasonOf = (error: unknown, now: number): string => {
