@@ -66,6 +66,14 @@ describe("what breaks the rules is told goodbye and closed with its code", () =>
         [padded(65_537).slice(40_000), { opcode: opcodes.continuation }]
       ]
     ],
+    [
+      "257 fragments",
+      4400,
+      Array.from({ length: 257 }, (_, i) => [
+        " ",
+        { final: false, ...(i === 0 ? {} : { opcode: opcodes.continuation }) }
+      ])
+    ],
     ["invalid UTF-8", 4400, [[Buffer.from([0x22, 0xff, 0x22])]]],
     ["half of a surrogate pair in UTF-8", 4400, [[Buffer.from([0x22, 0xed, 0xa0, 0x80, 0x22])]]],
     ["a frame that is not masked", 4400, [[ping, { masked: false }]]],
