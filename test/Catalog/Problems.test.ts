@@ -216,6 +216,7 @@ const mistakes: ReadonlyArray<readonly [what: string, config: unknown, at: strin
   ["keep that is no function", only({ keep: true }), "collections.pools.keep", /function/],
   ["a share above one", only({ maxBad: 10 }), "collections.pools.maxBad", /./],
   ["a share below zero", only({ minKeep: -0.1 }), "collections.pools.minKeep", /./],
+  ["duplicates of another name", only({ duplicates: "middle" }), "collections.pools.duplicates", /"error"/],
   ["allowEmpty as text", only({ allowEmpty: "yes" }), "collections.pools.allowEmpty", /boolean/],
   [
     "an option of a source that is not known",
