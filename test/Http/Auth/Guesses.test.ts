@@ -2,13 +2,15 @@
 import { generateKeyPairSync } from "node:crypto"
 
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect } from "effect"
+import { Clock, Effect, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { SignJWT } from "jose"
 
+import { type Config, defineConfig, written } from "../../../src/Config.ts"
 import { Guesses } from "../../../src/Http/Limits/Guesses.ts"
 import { steady } from "../../../src/Steady.ts"
 import { EventClient, SocketClient } from "../../Clients.ts"
+import { startDaemon } from "../../Daemon.ts"
 import { apiKey, bearer, Club, mint } from "./Club.ts"
 
 const from = (address: string) => ({ "x-forwarded-for": address })
@@ -110,6 +112,22 @@ describe("where no token counts", () => {
       answers.push((await club.ask("POST", "/v1/revocations", bearer(`${apiKey}${i}`), { sub: "x" })).status)
     assert.deepStrictEqual(answers, [...Array(10).fill(401), ...Array(10).fill(429)])
     assert.strictEqual((await club.ask("POST", "/v1/revocations", bearer(apiKey), { sub: "x" })).status, 204)
+  })
+})
+
+describe("a key that was never shown", () => {
+  it("is a guess like any other: from where too many were wrong it is not looked at", async () => {
+    const row = Schema.Struct({ id: Schema.String })
+    const config = defineConfig({ collections: { chat: written({ key: "id", row }) } }) as Config
+    const env = { API_KEY: apiKey, AUTH_FAILURES_PER_MINUTE: "10", TRUSTED_PROXIES: "127.0.0.1" }
+    const daemon = await startDaemon(config, { ...env, ANONYMOUS_READ: "" })
+    const show = async (key: string, address: string) =>
+      (await fetch(`${daemon.url}/v1/snapshot`, { headers: { ...bearer(key), ...from(address) } })).status
+    for (let i = 0; i < 10; i++) assert.strictEqual(await show(`guess ${i}`, "1.0.0.1"), 401)
+    assert.strictEqual(await show(apiKey, "1.0.0.1"), 429)
+    assert.strictEqual(await show(apiKey, "1.0.0.2"), 200)
+    assert.strictEqual(await show(apiKey, "1.0.0.1"), 200)
+    await daemon.close()
   })
 })
 

@@ -177,6 +177,27 @@ describe("keys that cannot be fetched", () => {
     })
   )
 
+  it.effect("yet are waited for by all who come meanwhile", () =>
+    Effect.gen(function* () {
+      let answer: http.ServerResponse | undefined
+      issuer.answer = (response) => (answer = response)
+      const check = yield* started
+      const token = yield* sign("old")
+      const some = Effect.all(
+        Array.from({ length: 50 }, () => check(token)),
+        { concurrency: "unbounded" }
+      )
+      const first = yield* Effect.forkChild(some)
+      yield* Effect.promise(() => until("a question", () => answer !== undefined))
+      const second = yield* Effect.forkChild(some)
+      yield* Effect.yieldNow
+      answer!.end(setOf("old"))
+      for (const waiting of [first, second])
+        assert.deepStrictEqual([...new Set(yield* Fiber.join(waiting))], ["good"])
+      assert.strictEqual(issuer.asked, 1)
+    })
+  )
+
   it.effect("at the start are asked for again after 5 s", () =>
     Effect.gen(function* () {
       fails()
