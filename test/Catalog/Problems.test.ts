@@ -348,6 +348,30 @@ const mistakes: ReadonlyArray<readonly [what: string, config: unknown, at: strin
     /every member would be the same/
   ],
   [
+    "a member that would be the host",
+    { collections: { "order:{id}": pools({ source: from({ url: "http://{id}/x" }) }) } },
+    "collections.order:{id}.source.url",
+    /host|not an http/
+  ],
+  [
+    "a member that would be a part of the host",
+    { collections: { "order:{id}": pools({ source: from({ url: "https://{id}.up/x" }) }) } },
+    "collections.order:{id}.source.url",
+    /host|not an http/
+  ],
+  [
+    "a member that would be the port",
+    { collections: { "order:{id}": pools({ source: from({ url: "http://up:{id}/x" }) }) } },
+    "collections.order:{id}.source.url",
+    /host|not an http/
+  ],
+  [
+    "a member before what would be the host",
+    { collections: { "order:{id}": pools({ source: from({ url: "http://up{id}/x" }) }) } },
+    "collections.order:{id}.source.url",
+    /host|not an http/
+  ],
+  [
     "a family whose url has another name for it",
     { collections: { "order:{id}": pools({ source: from({ url: "http://up/{uid}" }) }) } },
     "collections.order:{id}.source.url",
