@@ -171,6 +171,8 @@ export interface PolledOptions<A> extends CollectionOptions<A> {
   readonly maxBad?: number
   /** A poll in which fewer of the rows held are still there does not count until the next repeats it. Default 0.5. */
   readonly minKeep?: number
+  /** Of rows with one key in one answer, which counts; `error`: then the poll does not. Default `last`. */
+  readonly duplicates?: "error" | "first" | "last"
   /** Whether a poll without rows counts at once. Default `false`. */
   readonly allowEmpty?: boolean
   /** Whether the daemon is ready only once this has rows. Default `true`. */

@@ -222,7 +222,7 @@ const drain = Layer.effectDiscard(
   })
 )
 
-const services = Layer.mergeAll(Auth.layer, Limits.layer)
+const services = Auth.layer.pipe(Layer.provideMerge(Limits.layer))
 
 export const Http = {
   layer: drain.pipe(

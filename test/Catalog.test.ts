@@ -80,6 +80,7 @@ describe("a config without mistakes", () => {
             keep: () => true,
             maxBad: 1,
             minKeep: 0,
+            duplicates: "error",
             allowEmpty: true,
             required: false,
             source: source({

@@ -72,3 +72,49 @@ describe("the tree", () => {
     assert.deepStrictEqual(shown(planted.filter(opensDrawer)), ["Hub/State.ts → Upstream/Poll.ts"])
   })
 })
+
+interface Locked {
+  readonly version?: string
+  readonly integrity?: string
+  readonly hasInstallScript?: boolean
+  readonly dev?: boolean
+  readonly optional?: boolean
+  readonly peer?: boolean
+}
+const read = (name: string) => JSON.parse(readFileSync(resolve(src, "..", name), "utf8")) as never
+const { packages } = read("package-lock.json") as {
+  readonly packages: { readonly [place: string]: Locked }
+}
+const { dependencies, devDependencies, optionalDependencies } = read("package.json") as {
+  readonly [kind: string]: { readonly [name: string]: string }
+}
+
+describe("what others have written", () => {
+  const locked = Object.entries(packages).filter(([place]) => place !== "")
+
+  it("is known to the bit, by exact versions, and runs nothing when it is installed", () => {
+    const named = Object.entries({ ...dependencies, ...devDependencies, ...optionalDependencies })
+    assert.isAbove(named.length, 10)
+    assert.deepStrictEqual(
+      named.filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(version)),
+      []
+    )
+    assert.isAbove(locked.length, 50)
+    const odd = locked.filter(
+      ([, { hasInstallScript = false, integrity = "" }]) =>
+        hasInstallScript || !integrity.startsWith("sha512-")
+    )
+    assert.deepStrictEqual(
+      odd.map(([place]) => place),
+      []
+    )
+  })
+
+  it("and is loaded by the daemon is fewer than fifteen packages", () => {
+    const running = locked.filter(
+      ([, { dev, optional, peer }]) => dev !== true && optional !== true && peer !== true
+    )
+    assert.isAbove(running.length, 3)
+    assert.isBelow(running.length, 15)
+  })
+})

@@ -122,6 +122,7 @@ const shapes = {
     keep: Schema.optionalKey(Function),
     maxBad: Schema.optionalKey(Share),
     minKeep: Schema.optionalKey(Share),
+    duplicates: Schema.optionalKey(Schema.Literals(["error", "first", "last"])),
     allowEmpty: Schema.optionalKey(Schema.Boolean),
     required: Schema.optionalKey(Schema.Boolean)
   },

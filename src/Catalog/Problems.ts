@@ -160,7 +160,7 @@ const sourceProblems = (at: string, name: string, options: SourceOptions): Reado
   const parameter = /:(\{[A-Za-z]+\})$/.exec(name)?.[1]
   for (const url of urls) {
     const target = parameter === undefined ? url : url.replaceAll(parameter, "x")
-    const wrong = urlProblem(url, target)
+    const wrong = urlProblem(url, target) ?? hostProblem(url, parameter)
     if (wrong !== undefined) problem(".url", wrong)
     else if (/[{}]/.test(target))
       problem(".url", `${JSON.stringify(url)} has a {…} that the name ${JSON.stringify(name)} does not give`)
@@ -183,6 +183,14 @@ const urlProblem = (url: string, target: string): string | undefined => {
   return parsed.username === "" && parsed.password === ""
     ? undefined
     : "credentials belong into headers, as Redacted"
+}
+
+/** Whoever reads a member chooses its name, and would choose who is asked. */
+const hostProblem = (url: string, parameter: string | undefined): string | undefined => {
+  const hosts = ["x", "1.2.3.4"].map((member) => URL.parse(url.replaceAll(parameter ?? "{}", member))?.host)
+  return hosts[0] === hosts[1]
+    ? undefined
+    : `${parameter} stands in the host, so that readers would choose who is asked; it belongs into the path or the query`
 }
 
 const hookProblems = (at: string, options: HookOptions): ReadonlyArray<Problem> => {

@@ -167,7 +167,7 @@ class Who extends HttpApiGroup.make("who").add(
   HttpApiEndpoint.post("revocations", "/v1/revocations", {
     payload: Schema.Union([Schema.Struct({ sub: Schema.String }), Schema.Struct({ jti: Schema.String })]),
     success: HttpApiSchema.Empty(204),
-    error: [Unauthenticated, Forbidden, Unavailable]
+    error: [Unauthenticated, Forbidden, TooMany, Unavailable]
   }).annotate(OpenApi.Summary, "For a backend, by the API key: these tokens count no more")
 ) {}
 

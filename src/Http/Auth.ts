@@ -7,6 +7,7 @@ import type { HttpServerRequest } from "effect/http"
 import { Readers } from "../Hub.ts"
 import { type Access, accessOf, Settings } from "../Settings.ts"
 import { steady } from "../Steady.ts"
+import { type Deed, makeAudit } from "./Auth/Audit.ts"
 import { anonymous, backend, type Caller } from "./Auth/Caller.ts"
 import { credentialOf } from "./Auth/Credential.ts"
 import { type Revocation, type Revoked, Revocations } from "./Auth/Revocations.ts"
@@ -14,6 +15,7 @@ import { allRights } from "./Auth/Rights.ts"
 import { Tickets } from "./Auth/Tickets.ts"
 import { BadKey, makeTokens } from "./Auth/Tokens.ts"
 import { type Ending, Watches } from "./Auth/Watches.ts"
+import { Limits } from "./Limits.ts"
 import { isNamedOrigin } from "./Origin.ts"
 import { Problem } from "./Problem.ts"
 import { attempt, searchOf } from "./Road.ts"
@@ -34,8 +36,8 @@ export class Auth extends Context.Service<
       request: HttpServerRequest.HttpServerRequest,
       asking?: Asking
     ) => Effect.Effect<Caller, Problem>
-    /** Another token of the same subject. */
-    readonly renew: (caller: Caller, token: string) => Effect.Effect<Caller, Problem>
+    /** Another token of the same subject, from an address. */
+    readonly renew: (caller: Caller, token: string, address: string) => Effect.Effect<Caller, Problem>
     /** Fails where the token has ended since it was shown. */
     readonly stillGood: (caller: Caller) => Effect.Effect<void, Problem>
     /** Calls back within a second of the end of the caller's token; what it returns takes that back. */
@@ -44,6 +46,8 @@ export class Auth extends Context.Service<
     readonly ticket: (caller: Caller, forMs?: number) => string | undefined
     /** `false`: no more of them can be remembered. What is read with such tokens ends in any case. */
     readonly revoke: (revoked: Revoked) => Effect.Effect<boolean>
+    /** Notes what this caller has changed, where it was a backend. */
+    readonly audit: (caller: Caller, deed: Deed) => Effect.Effect<void>
     /** For siblings: what was issued here, and what was revoked elsewhere. */
     readonly own: Pick<Own, "redeem" | "revoke">
   }
@@ -66,11 +70,18 @@ export class Auth extends Context.Service<
         new Set()
       )
     )
-  )
+  ).pipe(Layer.provide(Limits.layerOpen))
 }
 
 const bad = (detail: string) => new Problem({ code: "unauthenticated", detail })
 const digest = (text: string): Buffer => createHash("sha256").update(text).digest()
+
+const wrongSoOften = (retryAfterMs: number) =>
+  new Problem({
+    code: "too_many",
+    detail: "so many keys and tokens of this address were wrong that no other is looked at just now",
+    retryAfterMs
+  })
 
 const notHere = new Problem({
   code: "invalid_query",
@@ -81,6 +92,8 @@ function make(access: Access, origins: ReadonlySet<string>) {
   return Effect.gen(function* () {
     const hub = yield* Readers
     const clock = yield* Clock.Clock
+    const { addressOf, guesses } = yield* Limits
+    const audit = yield* makeAudit
     const tokens =
       access.keys === undefined
         ? undefined
@@ -106,21 +119,35 @@ function make(access: Access, origins: ReadonlySet<string>) {
 
     const checked = Effect.fnUntraced(function* (
       text: string,
+      address: string,
       byCookie = false
     ): Effect.fn.Return<Caller, Problem> {
-      if (tokens === undefined)
+      const wait = guesses.wait(address, text)
+      if (wait !== undefined) return yield* wrongSoOften(wait)
+      if (tokens === undefined) {
+        guesses.wasWrong(address)
         return yield* bad("no token counts here: there is no key that it could be checked with")
-      const caller = yield* tokens
-        .check(text, byCookie)
-        .pipe(
-          Effect.mapError(({ detail, isOurs = false }) =>
-            isOurs ? new Problem({ code: "unavailable", detail, retryAfterMs: 5_000 }) : bad(detail)
-          )
-        )
+      }
+      const caller = yield* tokens.check(text, byCookie).pipe(
+        Effect.mapError(({ detail, isForged = false, isOurs = false }) => {
+          if (isForged) guesses.wasWrong(address)
+          return isOurs ? new Problem({ code: "unavailable", detail, retryAfterMs: 5_000 }) : bad(detail)
+        })
+      )
+      guesses.wasGood(text)
       revocations.saw(caller)
       yield* stillGood(caller)
       return caller
     })
+
+    /** The key is a guess like any other until it is right. */
+    const isKey = (text: string, address: string): boolean => {
+      if (apiKey === undefined || guesses.wait(address, text) !== undefined) return false
+      // Hashes are of one length, whatever is sent.
+      const isRight = timingSafeEqual(digest(text), apiKey)
+      if (isRight) guesses.wasGood(text)
+      return isRight
+    }
 
     const redeemed = Effect.fnUntraced(function* (text: string): Effect.fn.Return<Caller, Problem> {
       const caller = yield* text.startsWith(tickets.prefix)
@@ -144,13 +171,12 @@ function make(access: Access, origins: ReadonlySet<string>) {
         switch (shown.by) {
           case "nothing":
             return nobody
-          case "bearer":
-            // Hashes are of one length, whatever is sent.
-            return apiKey !== undefined && timingSafeEqual(digest(shown.text), apiKey)
-              ? backend
-              : yield* checked(shown.text)
+          case "bearer": {
+            const address = addressOf(request)
+            return isKey(shown.text, address) ? backend : yield* checked(shown.text, address)
+          }
           case "subprotocol":
-            return yield* checked(shown.text)
+            return yield* checked(shown.text, addressOf(request))
           case "ticket":
             return yield* takesTicket ? redeemed(shown.text) : notHere
           case "cookie":
@@ -159,11 +185,11 @@ function make(access: Access, origins: ReadonlySet<string>) {
                 code: "forbidden",
                 detail: "pages of this origin may not use the cookie here"
               })
-            return yield* checked(shown.text, true)
+            return yield* checked(shown.text, addressOf(request), true)
         }
       }),
-      renew: Effect.fnUntraced(function* (caller, token) {
-        const next = yield* checked(token)
+      renew: Effect.fnUntraced(function* (caller, token, address) {
+        const next = yield* checked(token, address)
         if (caller.by !== "token" || next.subject !== caller.subject)
           return yield* new Problem({
             code: "forbidden",
@@ -182,6 +208,7 @@ function make(access: Access, origins: ReadonlySet<string>) {
           const added = revoke(revocation)
           return Effect.map(siblings.revoke(revocation), (others) => added && others)
         }),
+      audit: ({ by }, deed) => (by === "api key" ? audit(deed) : Effect.void),
       own: { redeem: (ticket) => tickets.redeem(ticket), revoke }
     })
   })

@@ -8,6 +8,7 @@ import type { Caller } from "./Auth/Caller.ts"
 import { Addresses, proxy } from "./Limits/Addresses.ts"
 import { Bucket } from "./Limits/Bucket.ts"
 import { Counts } from "./Limits/Counts.ts"
+import { Guesses } from "./Limits/Guesses.ts"
 import { type NoPlace, Quotas, quotasOf, type TooSoon } from "./Limits/Quotas.ts"
 import { noPlace, Slot } from "./Limits/Slot.ts"
 import { Problem } from "./Problem.ts"
@@ -21,6 +22,7 @@ const unlimited: Limited = {
   writesPerSecond: 1e9,
   writeBurst: 1e9,
   messagesPerSecond: 1e9,
+  authFailuresPerMinute: 1e9,
   trustedProxies: []
 }
 
@@ -38,6 +40,8 @@ export class Limits extends Context.Service<
     /** Counts a connection, whatever comes on it, by its peer; gives as whose, `undefined` where it is one too many. */
     readonly arrive: (peer: string | undefined) => string | undefined
     readonly depart: (whose: string) => void
+    /** At the API key and at tokens, by address. */
+    readonly guesses: Guesses
     /** For the messages of one connection. */
     readonly messages: () => Bucket
   }
@@ -131,6 +135,7 @@ function make(limited: Limited, quotas: Quotas["Service"]) {
       depart: (whose) => {
         if (whose !== proxy) arrived.give(whose)
       },
+      guesses: new Guesses(time, limited.authFailuresPerMinute),
       messages: () => new Bucket(time, limited.messagesPerSecond)
     })
   })

@@ -31,6 +31,7 @@ export const refresh = (ground: Ground) =>
       const detail = health.error?.detail ?? "The upstream did not answer."
       return yield* new Problem({ code: "unavailable", detail, retryAfterMs: Math.max(retryAfterMs, 1_000) })
     }
+    yield* ground.auth.audit(caller, { what: "refresh", of: name, address: ground.limits.addressOf(request) })
     const answer = {
       epoch: hub.epoch,
       revision: hub.revision(),

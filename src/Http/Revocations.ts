@@ -13,7 +13,7 @@ const name = Schema.String.check(Schema.isMaxLength(maxName))
 const Revoked = Schema.Union([Schema.Struct({ sub: name }), Schema.Struct({ jti: name })])
 const decode = Schema.decodeUnknownOption(Revoked, { onExcessProperty: "error" })
 
-export const revocations = ({ auth }: Ground) =>
+export const revocations = ({ auth, limits }: Ground) =>
   Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
     const caller = yield* auth.callerOf(request, { changes: true })
     if (caller.by !== "api key")
@@ -34,5 +34,7 @@ export const revocations = ({ auth }: Ground) =>
           "connections are ended, but no more revocations can be remembered: the token counts when it is shown again",
         retryAfterMs: 60_000
       })
+    const of = "sub" in revoked.value ? "sub" : "jti"
+    yield* auth.audit(caller, { what: "revocation", of, address: limits.addressOf(request) })
     return HttpServerResponse.empty({ status: 204, headers: cachingFor(caller, "no-store") })
   })

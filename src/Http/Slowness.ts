@@ -8,7 +8,10 @@ import type { Socket } from "node:net"
 
 /** In every stretch of so long, ms, */
 const stretch = 30_000
-/** so many bytes have to be taken: 8 kbit/s. What the kernel takes for a client counts once, at the beginning. */
+/**
+ * so many bytes have to be taken: 8 kbit/s. Not in a shorter one: a kernel that holds megabytes for a client asks for more
+ * when a third of them is gone, and on a line of 300 kbit/s that takes half a minute. What it takes at first counts once.
+ */
 const least = 30_000
 /** Each is looked at so often, ms. */
 export const lookEvery = 5_000
@@ -22,6 +25,24 @@ interface Taking {
 /** What node:http has on a connection, and no types of. */
 interface Answering extends Socket {
   readonly _httpMessage?: ServerResponse | null
+  readonly _handle?: Handle | null
+  /** Of TLS: the connection below it. */
+  readonly _parent?: Answering
+}
+
+/** By which Node itself sees that a long write goes on; where there is none, an answer is one piece. */
+interface Handle {
+  readonly bytesWritten?: number
+  readonly writeQueueSize?: number
+}
+
+/** Bytes that the kernel has taken. */
+const takenOf = (socket: Answering): number => {
+  const below = socket._parent ?? socket
+  const { bytesWritten, writeQueueSize } = below._handle ?? {}
+  return bytesWritten === undefined || writeQueueSize === undefined
+    ? socket.bytesWritten - socket.writableLength
+    : bytesWritten - writeQueueSize
 }
 
 const taking = new WeakMap<ServerResponse, Taking>()
@@ -31,7 +52,7 @@ export const isTooSlow = (socket: Answering, now: number): boolean => {
   const response = socket._httpMessage
   if (response === undefined || response === null) return false
   const waiting = socket.writableLength
-  const taken = socket.bytesWritten - waiting
+  const taken = takenOf(socket)
   const known = taking.get(response)
   if (waiting === 0) taking.delete(response)
   else if (known === undefined) taking.set(response, { since: now, from: taken })

@@ -44,6 +44,7 @@ export class SocketWrites {
       const { key, revision } = yield* writes
         .write(writeBy(write, caller, slot.address))
         .pipe(Effect.mapError(problemOf))
+      yield* auth.audit(caller, { what: "write", of: write.collection, address: slot.address })
       return { epoch: hub.epoch, revision, key }
     })
     this.fork(

@@ -55,7 +55,7 @@ export class Visit {
       const done = Deferred.makeUnsafe<void>()
       this.renewing = done
       return (before === undefined ? Effect.void : Deferred.await(before)).pipe(
-        Effect.andThen(Effect.suspend(() => this.ground.auth.renew(this.caller, token))),
+        Effect.andThen(Effect.suspend(() => this.ground.auth.renew(this.caller, token, this.slot.address))),
         Effect.map((next) => {
           // Meanwhile the connection may have ended.
           if (this.end === undefined) return

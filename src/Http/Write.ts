@@ -36,6 +36,7 @@ export const write = (ground: Ground, op: Op) =>
     const made = yield* attempt(() => writeOf(op, collection, asked, body, matching))
     const repeat = yield* attempt(() => repeatOf(request, caller, op, collection, asked, text))
     const wrote = yield* writes.write(writeBy(made, caller, address), repeat).pipe(Effect.mapError(problemOf))
+    yield* ground.auth.audit(caller, { what: "write", of: collection, address })
     // A patch of nothing would show the row to somebody who may only write.
     const row = op !== "patch" || may(caller, "read", collection) ? wrote.row : undefined
     return textResponse(

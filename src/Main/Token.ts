@@ -86,6 +86,7 @@ const verdict = (
   }
   return makeTokens({ keys, issuer, audience }).pipe(
     Effect.flatMap(({ check }) => check(token)),
+    Effect.scoped,
     Effect.as(undefined),
     Effect.catch(({ detail }) => Effect.succeed(detail))
   )
@@ -169,7 +170,10 @@ export const token = Command.make(
     if (expand([...split(read), ...split(write), ...split(refresh)], Option.getOrUndefined(sub)).length === 0)
       yield* Console.error(allowsNothing)
     // It says what is wrong with the secret.
-    yield* makeTokens({ keys, issuer, audience }).pipe(Effect.catch(({ detail }) => fatal(detail)))
+    yield* makeTokens({ keys, issuer, audience }).pipe(
+      Effect.scoped,
+      Effect.catch(({ detail }) => fatal(detail))
+    )
     const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
     const claims: JWTPayload = {
       ...(Option.isSome(sub) ? { sub: sub.value } : {}),

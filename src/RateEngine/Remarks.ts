@@ -9,7 +9,7 @@ const setAside = Metric.counter("rows_set_aside_total", {
   incremental: true
 })
 const duplicateKeys = Metric.counter("duplicate_keys_total", {
-  description: "Rows whose key came again in the same answer; the last one wins",
+  description: "Rows whose key came again in the same answer",
   incremental: true
 })
 const deriveMistakes = Metric.counter("derive_mistakes_total", {
@@ -52,7 +52,9 @@ export const say = Effect.fnUntraced(function* (
       yield* once(`row set aside: ${reason}`, key === undefined ? {} : { key: key.slice(0, 200) })
     }
     if (notes.duplicates > 0)
-      yield* once("keys came twice in one answer; the last row wins", { duplicates: notes.duplicates })
+      yield* once("keys came twice in one answer; `duplicates` says which row counts", {
+        duplicates: notes.duplicates
+      })
     yield* Metric.update(Metric.withAttributes(inexactNumbers, attributes), notes.inexact.length)
     for (const name of notes.inexact) {
       const field = name.slice(0, 200)

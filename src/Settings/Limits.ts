@@ -21,6 +21,8 @@ export const limitsConfig = Config.all({
   writeBurst: count("WRITE_BURST", 20),
   /** Of one WebSocket. */
   messagesPerSecond: count("MESSAGES_PER_SECOND", 20),
+  /** Keys and tokens of one address that are not what they say they are. */
+  authFailuresPerMinute: count("AUTH_FAILURES_PER_MINUTE", 60),
   /** Addresses and networks (`10.0.0.0/8`) whose `X-Forwarded-For` is believed. */
   trustedProxies: Config.String("TRUSTED_PROXIES").pipe(Config.withDefault(""), Config.map(list))
 })

@@ -20,6 +20,7 @@ import { type Slices, slicesOf } from "./Slices.ts"
 const failures = {
   notFound: { code: "upstream_shape", detail: "The answer has no rows where they should be." },
   unreadable: { code: "upstream_shape", detail: "Too many rows of the answer could not be read." },
+  twice: { code: "upstream_shape", detail: "Keys came twice in the answer." },
   threw: { code: "upstream_shape", detail: "The rows could not be taken from the answer." }
 } as const satisfies { readonly [name: string]: Failure }
 
@@ -79,7 +80,7 @@ export class Extractor {
 
   /** Throws where a body is not JSON. */
   extract(bodies: ReadonlyArray<Body>): Extracted {
-    const { keep, maxBad = 0.1 } = this.options
+    const { duplicates: policy = "last", keep, maxBad = 0.1 } = this.options
     const said = new Map<string, Row>()
     const bad = new Set<string>()
     const mended = new Set<string>()
@@ -126,9 +127,10 @@ export class Extractor {
             }
             if (item.inexact !== undefined) for (const name of item.inexact) inexact.add(name)
             if (keep !== undefined && !keep(row)) continue
-            if (said.has(key)) duplicates++
+            const isAgain = said.has(key)
+            if (isAgain) duplicates++
             else if (bad.has(key)) mended.add(key)
-            said.set(key, row)
+            if (!isAgain || policy === "last") said.set(key, row)
           }
         }
       } catch (thrown) {
@@ -138,6 +140,7 @@ export class Extractor {
       if (found === undefined) return failed(failures.notFound)
     }
     if (badCount > total * maxBad) return failed(failures.unreadable)
+    if (policy === "error" && duplicates + mended.size > 0) return failed(failures.twice)
     const since = sinceOf(this.rows, said)
     const rows = advance(since)
     return {

@@ -216,6 +216,7 @@ const mistakes: ReadonlyArray<readonly [what: string, config: unknown, at: strin
   ["keep that is no function", only({ keep: true }), "collections.pools.keep", /function/],
   ["a share above one", only({ maxBad: 10 }), "collections.pools.maxBad", /./],
   ["a share below zero", only({ minKeep: -0.1 }), "collections.pools.minKeep", /./],
+  ["duplicates of another name", only({ duplicates: "middle" }), "collections.pools.duplicates", /"error"/],
   ["allowEmpty as text", only({ allowEmpty: "yes" }), "collections.pools.allowEmpty", /boolean/],
   [
     "an option of a source that is not known",
@@ -345,6 +346,30 @@ const mistakes: ReadonlyArray<readonly [what: string, config: unknown, at: strin
     { collections: { "order:{id}": pools() } },
     "collections.order:{id}.source.url",
     /every member would be the same/
+  ],
+  [
+    "a member that would be the host",
+    { collections: { "order:{id}": pools({ source: from({ url: "http://{id}/x" }) }) } },
+    "collections.order:{id}.source.url",
+    /host|not an http/
+  ],
+  [
+    "a member that would be a part of the host",
+    { collections: { "order:{id}": pools({ source: from({ url: "https://{id}.up/x" }) }) } },
+    "collections.order:{id}.source.url",
+    /host|not an http/
+  ],
+  [
+    "a member that would be the port",
+    { collections: { "order:{id}": pools({ source: from({ url: "http://up:{id}/x" }) }) } },
+    "collections.order:{id}.source.url",
+    /host|not an http/
+  ],
+  [
+    "a member before what would be the host",
+    { collections: { "order:{id}": pools({ source: from({ url: "http://up{id}/x" }) }) } },
+    "collections.order:{id}.source.url",
+    /host|not an http/
   ],
   [
     "a family whose url has another name for it",

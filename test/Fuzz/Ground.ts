@@ -25,7 +25,8 @@ export const env = {
   MAX_CONNECTIONS_PER_SUBJECT: "100000",
   WRITES_PER_SECOND: "100000",
   WRITE_BURST: "100000",
-  MESSAGES_PER_SECOND: "100000"
+  MESSAGES_PER_SECOND: "100000",
+  AUTH_FAILURES_PER_MINUTE: "100000"
 }
 
 export const tokenOf = (sub: string, read: ReadonlyArray<string>, write: ReadonlyArray<string>) =>

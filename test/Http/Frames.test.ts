@@ -40,6 +40,13 @@ const stuck = async (): Promise<RawSocket> => {
   return socket
 }
 
+/** A ping in so many fragments. */
+const fragments = (count: number): ReadonlyArray<Sent> =>
+  Array.from({ length: count }, (_, i) => [
+    i === 0 ? ping : " ",
+    { final: i === count - 1, ...(i === 0 ? {} : { opcode: opcodes.continuation }) }
+  ])
+
 describe("what breaks the rules is told goodbye and closed with its code", () => {
   const bad: ReadonlyArray<readonly [what: string, code: number, sent: ReadonlyArray<Sent>]> = [
     ["not JSON", 4400, [["hello"]]],
@@ -66,6 +73,7 @@ describe("what breaks the rules is told goodbye and closed with its code", () =>
         [padded(65_537).slice(40_000), { opcode: opcodes.continuation }]
       ]
     ],
+    ["257 fragments", 4400, fragments(257)],
     ["invalid UTF-8", 4400, [[Buffer.from([0x22, 0xff, 0x22])]]],
     ["half of a surrogate pair in UTF-8", 4400, [[Buffer.from([0x22, 0xed, 0xa0, 0x80, 0x22])]]],
     ["a frame that is not masked", 4400, [[ping, { masked: false }]]],
@@ -101,8 +109,9 @@ describe("what breaks the rules is told goodbye and closed with its code", () =>
     socket.send('"ping"', { opcode: opcodes.continuation, final: false })
     socket.send("}", { opcode: opcodes.continuation })
     for (const byte of frame(ping)) socket.wire.socket.write(Buffer.from([byte]))
-    await until("three pongs", () => socket.messages.length === 4)
-    assert.deepStrictEqual(socket.types, ["snapshot", "pong", "pong", "pong"])
+    for (const [payload, options] of fragments(256)) socket.send(payload, options)
+    await until("four pongs", () => socket.messages.length === 5)
+    assert.deepStrictEqual(socket.types, ["snapshot", "pong", "pong", "pong", "pong"])
     assert.deepStrictEqual(socket.pongs, ["between"])
     assert.isUndefined(socket.closing)
   })

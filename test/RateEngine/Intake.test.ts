@@ -246,6 +246,43 @@ describe("keys", () => {
     assert.strictEqual(intake.rows.get("a")!["rate"], "4")
   })
 
+  const again = [
+    { id: "a", rate: "1" },
+    { id: "b", rate: "1" },
+    { id: "a", rate: "2" },
+    { id: "a", rate: "3" }
+  ]
+  for (const [duplicates, expected] of [
+    ["first", "1"],
+    ["last", "3"]
+  ] as const)
+    it(`a duplicate, where duplicates is ${duplicates}: that one counts, in one body and in several`, () => {
+      const intake = take({ duplicates, maxBad: 1 })
+      assert.strictEqual(intake.body(again), "a b")
+      assert.strictEqual(intake.rows.get("a")!["rate"], expected)
+      assert.strictEqual(intake.notes!.duplicates, 2)
+      intake.body([{ id: "a", rate: "1" }], [{ id: "a", rate: "3" }])
+      assert.strictEqual(intake.rows.get("a")!["rate"], expected)
+      // One that cannot be read is none.
+      intake.body([{ id: "a", rate: {} }, ...again.slice(1), { id: "a", rate: [] }])
+      assert.strictEqual(intake.rows.get("a")!["rate"], duplicates === "first" ? "2" : "3")
+    })
+
+  it("a duplicate, where duplicates is error: the poll does not count, and it is counted", () => {
+    const intake = take({ duplicates: "error" })
+    assert.strictEqual(intake.body(again.slice(0, 2)), "a b")
+    assert.strictEqual(intake.body(again), "upstream_shape")
+    assert.strictEqual(intake.again(), "upstream_shape")
+    assert.strictEqual(intake.notes!.duplicates, 2)
+    assert.strictEqual(intake.rows.get("a")!["rate"], "1")
+    assert.strictEqual(intake.body([again[0]], [again[2]]), "upstream_shape")
+    assert.strictEqual(intake.body(again.slice(1, 3)), "a b")
+    assert.strictEqual(intake.rows.get("a")!["rate"], "2")
+    // One of them cannot be read.
+    const mended = take({ duplicates: "error", maxBad: 1 })
+    assert.strictEqual(mended.body([{ id: "a", rate: {} }, again[0]]), "upstream_shape")
+  })
+
   it("of any name, also a number's", () => {
     const keys = ["__proto__", "", "constructor", "\ud800", "k".repeat(10_000), "a,b/c\n"]
     const intake = take()

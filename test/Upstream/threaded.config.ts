@@ -14,7 +14,14 @@ const at = (path: string) => ({ url: `http://up/${path}` })
 const list = polled({ source: source(at("list")), key: "id", row: Row, keep: ({ rate }) => rate !== "0" })
 const shared = source({ ...at("deep"), rows: "data.rows" })
 const deep = polled({ source: shared, key: "id", row: Row, maxBad: 0.3 })
-const beside = polled({ source: shared, rows: "data.beside", key: "id", row: Row, allowEmpty: true })
+const beside = polled({
+  source: shared,
+  rows: "data.beside",
+  key: "id",
+  row: Row,
+  allowEmpty: true,
+  duplicates: "first"
+})
 const tolerant = polled({
   source: source(at("tolerant")),
   key: "id",

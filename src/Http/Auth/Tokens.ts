@@ -1,11 +1,12 @@
 /** Tokens: JWT, checked by `jose`. Which algorithms count is decided by our key, never by the token (RFC 8725, 3.1). */
 import { createPublicKey, type KeyObject } from "node:crypto"
 
-import { Clock, Data, DateTime, Effect, Redacted, Schema } from "effect"
-import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from "jose"
+import { Clock, Data, DateTime, Effect, Redacted, Schema, type Scope } from "effect"
+import { errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from "jose"
 
 import type { Keys } from "../../Settings.ts"
 import type { Caller } from "./Caller.ts"
+import { type Jwks, makeJwks, Unfetched } from "./Jwks.ts"
 import { expand } from "./Rights.ts"
 
 export type { Keys } from "../../Settings.ts"
@@ -22,6 +23,8 @@ export class BadToken extends Data.TaggedError("BadToken")<{
   readonly detail: string
   /** It may be a good one: it cannot be told now. */
   readonly isOurs?: boolean
+  /** Nobody who may sign has signed it. */
+  readonly isForged?: boolean
 }> {}
 
 /** The settings say how to check tokens, and it cannot be done so. */
@@ -35,20 +38,29 @@ const clockTolerance = 30
 const minSecretBytes = 32
 /** RFC 7518, 3.3 */
 const minRsaBits = 2048
-/** An unknown key id asks for the keys anew, at most so often, ms: or anybody could make us ask. */
-const cooldown = 30_000
-/** Keys that are not renewed in time go on for so long, ms. */
-const keptFor = 24 * 60 * 60 * 1_000
 
 const patterns = Schema.optionalKey(Schema.Array(Schema.String))
 const Claim = Schema.decodeUnknownOption(
   Schema.Struct({ read: patterns, write: patterns, refresh: patterns })
 )
 
+type Key = Uint8Array | KeyObject | JWTVerifyGetKey
+
 interface Verifier {
-  readonly key: Uint8Array | KeyObject | JWTVerifyGetKey
+  readonly key: Effect.Effect<Key, Unfetched>
+  /** Where there may be newer keys than those. */
+  readonly newest?: Effect.Effect<Key, Unfetched>
   readonly algorithms: Array<string>
 }
+
+const known = (key: Key, algorithm: string): Effect.Effect<Verifier> =>
+  Effect.succeed({ key: Effect.succeed(key), algorithms: [algorithm] })
+
+const byUrl = ({ keys, newest }: Jwks): Verifier => ({
+  key: keys,
+  newest,
+  algorithms: ["RS256", "ES256", "EdDSA"]
+})
 
 const algorithmOf = (key: KeyObject): string | undefined => {
   const { asymmetricKeyDetails, asymmetricKeyType } = key
@@ -57,7 +69,7 @@ const algorithmOf = (key: KeyObject): string | undefined => {
   return asymmetricKeyType === "ec" && asymmetricKeyDetails?.namedCurve === "prime256v1" ? "ES256" : undefined
 }
 
-const verifierOf = (keys: Keys): Verifier | BadKey => {
+const verifierOf = (keys: Keys): Effect.Effect<Verifier, BadKey, Scope.Scope> => {
   switch (keys.by) {
     case "secret": {
       const key = Buffer.from(Redacted.value(keys.secret))
@@ -65,7 +77,7 @@ const verifierOf = (keys: Keys): Verifier | BadKey => {
         ? new BadKey({
             detail: `JWT_SECRET: expected at least ${minSecretBytes} bytes; try openssl rand -hex 32`
           })
-        : { key, algorithms: ["HS256"] }
+        : known(key, "HS256")
     }
     case "public key": {
       try {
@@ -75,7 +87,7 @@ const verifierOf = (keys: Keys): Verifier | BadKey => {
           return new BadKey({ detail: `JWT_PUBLIC_KEY: expected RSA of at least ${minRsaBits} bits` })
         return algorithm === undefined
           ? new BadKey({ detail: "JWT_PUBLIC_KEY: expected RSA, P-256 or Ed25519" })
-          : { key, algorithms: [algorithm] }
+          : known(key, algorithm)
       } catch {
         return new BadKey({ detail: "JWT_PUBLIC_KEY: this is no public key in PEM" })
       }
@@ -84,10 +96,7 @@ const verifierOf = (keys: Keys): Verifier | BadKey => {
       const url = URL.parse(keys.url)
       return url === null || !/^https?:$/.test(url.protocol)
         ? new BadKey({ detail: `JWKS_URL: ${keys.url} is not an http or https URL` })
-        : {
-            key: createRemoteJWKSet(url, { cooldownDuration: cooldown, cacheMaxAge: keptFor }),
-            algorithms: ["RS256", "ES256", "EdDSA"]
-          }
+        : Effect.map(makeJwks(url), byUrl)
     }
   }
 }
@@ -97,35 +106,50 @@ export interface Tokens {
 }
 
 /** Fails where the settings cannot be meant. */
-export const makeTokens = ({ audience, issuer, keys }: TokenOptions): Effect.Effect<Tokens, BadKey> => {
-  const verifier = verifierOf(keys)
-  if (verifier instanceof BadKey) return Effect.fail(verifier)
-  const check = Effect.fnUntraced(function* (
-    token: string,
-    byCookie = false
-  ): Effect.fn.Return<Caller, BadToken> {
-    if (token.length > maxLength)
-      return yield* new BadToken({ detail: `a token has at most ${maxLength} characters` })
-    const now = yield* Clock.currentTimeMillis
-    const { payload } = yield* Effect.tryPromise({
+export const makeTokens = Effect.fnUntraced(function* ({
+  audience,
+  issuer,
+  keys
+}: TokenOptions): Effect.fn.Return<Tokens, BadKey, Scope.Scope> {
+  const { algorithms, key, newest } = yield* verifierOf(keys)
+
+  const verified = (token: string, now: number) => (key: Key) =>
+    Effect.tryPromise({
       try: () =>
-        jwtVerify(token, verifier.key as Uint8Array, {
-          algorithms: verifier.algorithms,
+        jwtVerify(token, key as Uint8Array, {
+          algorithms,
           requiredClaims: ["exp"],
           clockTolerance,
           currentDate: DateTime.toDateUtc(DateTime.makeUnsafe(now)),
           ...(issuer === undefined ? {} : { issuer }),
           ...(audience === undefined ? {} : { audience })
         }),
-      catch: (error) =>
-        keys.by === "jwks" && isUnreachable(error)
-          ? new BadToken({ detail: "the keys could not be fetched; try again", isOurs: true })
-          : new BadToken({ detail: reasonOf(error, now) })
+      catch: (error) => error
     })
+
+  const check = Effect.fnUntraced(function* (
+    token: string,
+    byCookie = false
+  ): Effect.fn.Return<Caller, BadToken> {
+    if (token.length > maxLength)
+      return yield* new BadToken({ detail: `a token has at most ${maxLength} characters`, isForged: true })
+    const now = yield* Clock.currentTimeMillis
+    const verify = verified(token, now)
+    const { payload } = yield* Effect.flatMap(key, verify).pipe(
+      Effect.catchIf(
+        (error) => newest !== undefined && error instanceof errors.JWKSNoMatchingKey,
+        () => Effect.flatMap(newest!, verify)
+      ),
+      Effect.mapError((error) =>
+        keys.by === "jwks" && isOurs(error)
+          ? new BadToken({ detail: "the keys could not be fetched; try again", isOurs: true })
+          : new BadToken({ detail: reasonOf(error, now), isForged: !isSigned(error) })
+      )
+    )
     return yield* callerOf(payload, now, byCookie)
   })
-  return Effect.succeed({ check })
-}
+  return { check }
+})
 
 const callerOf = (
   { exp, iat, jti, ratecast = {}, sub }: JWTPayload,
@@ -158,12 +182,12 @@ const callerOf = (
   })
 }
 
-/** Not only what cannot be reached: keys that are none are not the token's fault either. */
-const isUnreachable = (error: unknown): boolean =>
-  !(error instanceof errors.JOSEError) ||
-  error instanceof errors.JWKSTimeout ||
-  error instanceof errors.JWKSInvalid ||
-  error.code === "ERR_JOSE_GENERIC"
+/** Not only keys that cannot be fetched: what is none, or too short a one, is not the token's fault either. */
+const isOurs = (error: unknown): boolean => error instanceof Unfetched || !(error instanceof errors.JOSEError)
+
+/** Claims are looked at when the signature is right. */
+const isSigned = (error: unknown): boolean =>
+  error instanceof errors.JWTExpired || error instanceof errors.JWTClaimValidationFailed
 
 /** Nothing of the token itself: it may be a secret of somebody. */
 const reasonOf = (error: unknown, now: number): string => {

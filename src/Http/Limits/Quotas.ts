@@ -39,7 +39,7 @@ export class Quotas extends Context.Service<
 }
 
 export const quotasOf = (
-  limited: Omit<Limited, "messagesPerSecond" | "trustedProxies">
+  limited: Omit<Limited, "authFailuresPerMinute" | "messagesPerSecond" | "trustedProxies">
 ): Effect.Effect<Quotas["Service"]> =>
   Effect.map(Clock.Clock, (clock) => {
     const room: Room = {

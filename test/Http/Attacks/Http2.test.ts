@@ -44,11 +44,17 @@ const frame = (type: number, flags: number, stream: number, payload: Buffer): Bu
   head.writeUInt32BE(stream, 5)
   return Buffer.concat([head, payload])
 }
-/** GET https /v1/stream, the path in full (RFC 7541, 6.2.2). */
-const asking = Buffer.concat([Buffer.from([0x82, 0x87, 0x04, 10]), Buffer.from("/v1/stream")])
+/** GET https localhost /v1/stream, the last two in full (RFC 7541, 6.2.2). */
+const asking = Buffer.concat([
+  Buffer.from([0x82, 0x87, 0x01, 9]),
+  Buffer.from("localhost"),
+  Buffer.from([0x04, 10]),
+  Buffer.from("/v1/stream")
+])
 const endOfHeaders = 0x05
+const asks = (stream: number): Buffer => frame(1, endOfHeaders, stream, asking)
 const resetAtOnce = (stream: number): Buffer =>
-  Buffer.concat([frame(1, endOfHeaders, stream, asking), frame(3, 0, stream, Buffer.from([0, 0, 0, 8]))])
+  Buffer.concat([asks(stream), frame(3, 0, stream, Buffer.from([0, 0, 0, 8]))])
 
 /** A connection whose client keeps to no rule that it was told. */
 const raw = async (): Promise<tls.TLSSocket> => {
@@ -69,8 +75,11 @@ describe("one connection of HTTP/2", () => {
     const stream = await reading(other)
     const before = megabytesHeld()
     const attacker = await raw()
+    // What is reset is a stream as any: a malformed one would be refused for that.
+    attacker.write(asks(1))
+    await until("the attacker to read", () => daemon.hub.readers() === 2)
     for (let reset = 0; reset < 10_000 && !attacker.destroyed; reset += 100) {
-      attacker.write(Buffer.concat(Array.from({ length: 100 }, (_, i) => resetAtOnce(2 * (reset + i) + 1))))
+      attacker.write(Buffer.concat(Array.from({ length: 100 }, (_, i) => resetAtOnce(2 * (reset + i) + 3))))
       await new Promise((done) => setImmediate(done))
     }
     await until("its end", () => attacker.destroyed, 5_000)

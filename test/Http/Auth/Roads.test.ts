@@ -264,8 +264,27 @@ describe("a cookie", () => {
     "https://evil.com",
     "*",
     "file://",
-    "javascript://127.0.0.1"
-  ]
+    "javascript://127.0.0.1",
+    "",
+    "https://app.example.com/",
+    "https://app.example.com.",
+    "https://app.example.com:443",
+    "https://APP.example.com",
+    "https://aрp.example.com",
+    "https://sub.app.example.com",
+    "https://example.com",
+    "https://app.example.com@evil.com",
+    "https://evil.com/app.example.com",
+    "https://evil.com?https://app.example.com",
+    "https://app.example.com,https://evil.com",
+    "https://app.example.com https://evil.com",
+    "ftp://app.example.com",
+    "wss://app.example.com",
+    "chrome-extension://app.example.com",
+    "app.example.com",
+    "//app.example.com",
+    "https://app.example.com%00.evil.com"
+  ].map((origin) => Buffer.from(origin).toString("latin1"))
 
   for (const [what, method, path, body] of [
     ["a write", "PUT", "/v1/rows/chat/c", row],
