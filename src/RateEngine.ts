@@ -28,6 +28,8 @@ export type { Write, Wrote } from "./RateEngine/Writing.ts"
 export interface Board extends Committed {
   /** Collections that have been committed to, in this run or before. */
   readonly names: () => Iterable<string>
+  /** Those of them that are in memory. */
+  readonly inMemory: () => Iterable<string>
   /** Returns when everybody may see it. */
   readonly commit: (commit: Commit, beside?: Beside) => Effect.Effect<void>
   /** Writes of the last day that may come again, the oldest first. */
@@ -55,6 +57,8 @@ export interface Beside {
 }
 
 type Event =
+  /** The config may be another than that of the run before. */
+  | { readonly _tag: "Begun" }
   | { readonly _tag: "Reading"; readonly reading: Reading }
   /** A throttle lets go of what it held. */
   | { readonly _tag: "Released"; readonly source: string }
@@ -218,6 +222,10 @@ export class RateEngine extends Context.Service<
 
         const handle = Effect.fnUntraced(function* (event: Event) {
           switch (event._tag) {
+            case "Begun":
+              return yield* carryOut(
+                consequences.ofStart(board, board.inMemory(), yield* Clock.currentTimeMillis)
+              )
             case "Reading":
               return yield* receiver.receive(event.reading)
             case "Released":
@@ -239,6 +247,7 @@ export class RateEngine extends Context.Service<
           }
         })
 
+        yield* Queue.offer(events, { _tag: "Begun" })
         const readings = yield* upstream.readings
         yield* PubSub.take(readings).pipe(
           Effect.flatMap((reading) => Queue.offer(events, { _tag: "Reading", reading })),
