@@ -159,7 +159,8 @@ export class RateEngine extends Context.Service<
           { commit, past, remarks }: Consequence,
           answered?: Answered
         ) {
-          if (commit.deltas.size === 0) board.touch(commit.asOf)
+          // An answer is kept with a commit, though it may be one of nothing: what comes again must not be made anew.
+          if (commit.deltas.size === 0 && answered === undefined) board.touch(commit.asOf)
           else yield* board.commit(commit, { answered, past })
           for (const [collection, { health }] of commit.deltas) {
             if (health !== undefined) yield* announce(collection, health)
@@ -193,7 +194,7 @@ export class RateEngine extends Context.Service<
           const { delta, key } = made
           const consequence = consequences.ofWrite(board, collection, delta, now)
           const wrote: Wrote = {
-            revision: board.revision() + (consequence.commit.deltas.size > 0 ? 1 : 0),
+            revision: board.revision() + (consequence.commit.deltas.size > 0 || repeat !== undefined ? 1 : 0),
             key,
             row: draft.row === undefined ? undefined : (delta.put.get(key) ?? draft.row),
             isNew: draft.before === undefined
