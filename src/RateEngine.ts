@@ -89,8 +89,15 @@ const unavailable = Effect.fail(
 export class Writes extends Context.Service<
   Writes,
   {
-    /** Writes one row of a written collection; waits until it is kept, and seen. */
-    readonly write: (write: Write, repeat?: Repeat) => Effect.Effect<Wrote, WriteRefused>
+    /**
+     * Writes one row of a written collection; waits until it is kept, and seen. `permitted` is asked when all that it waits
+     * for before that is over: whether it may still be made.
+     */
+    readonly write: (
+      write: Write,
+      repeat?: Repeat,
+      permitted?: Effect.Effect<void, WriteRefused>
+    ) => Effect.Effect<Wrote, WriteRefused>
   }
 >()("ratecast/RateEngine/Writes") {}
 
@@ -113,12 +120,16 @@ export class RateEngine extends Context.Service<
       const begun = Deferred.makeUnsafe<{ readonly board: Board; readonly repeats: Repeats }>()
 
       /** Goes on to its end though whoever asked for it leaves: they may ask again, and what is on its way is not undone. */
-      const write = (write: Write, repeat?: Repeat): Effect.Effect<Wrote, WriteRefused> =>
-        Effect.flatMap(Effect.forkIn(writeOnce(write, repeat), scope), Fiber.join)
+      const write: Writes["Service"]["write"] = (write, repeat, permitted = Effect.void) =>
+        Effect.flatMap(Effect.forkIn(writeOnce(write, repeat, permitted), scope), Fiber.join)
 
-      const writeOnce = (write: Write, repeat: Repeat | undefined): Effect.Effect<Wrote, WriteRefused> => {
+      const writeOnce = (
+        write: Write,
+        repeat: Repeat | undefined,
+        permitted: Effect.Effect<void, WriteRefused>
+      ): Effect.Effect<Wrote, WriteRefused> => {
         const once = Effect.suspend(() =>
-          writer.paced(write, time.currentTimeMillisUnsafe(), tried(write, repeat))
+          writer.paced(write, time.currentTimeMillisUnsafe(), tried(write, repeat, permitted))
         )
         return repeat === undefined
           ? once
@@ -128,12 +139,14 @@ export class RateEngine extends Context.Service<
       const tried = Effect.fnUntraced(
         function* (
           write: Write,
-          repeat: Repeat | undefined
+          repeat: Repeat | undefined,
+          permitted: Effect.Effect<void, WriteRefused>
         ): Effect.fn.Return<Wrote, WriteRefused | Unreadable> {
           const { board } = yield* Deferred.await(begun)
           yield* waiting.loaded(board, write.collection)
           for (let tries = 0; tries < maxTries; tries++) {
             const draft = yield* board.present([write.collection], writer.draft(board, write))
+            yield* permitted
             const done = Deferred.makeUnsafe<Wrote | undefined, Unreadable>()
             yield* Queue.offer(events, { _tag: "Write", collection: write.collection, draft, repeat, done })
             const wrote = yield* Deferred.await(done)

@@ -1,11 +1,15 @@
 /** What a client asks to be written, over HTTP or on a WebSocket, and what it is answered. */
+import { Effect } from "effect"
+
 import type { Catalog } from "../Catalog.ts"
 import { didYouMean } from "../Nearest.ts"
-import type { Write, WriteRefused, Wrote } from "../RateEngine.ts"
-import type { Caller } from "./Auth/Caller.ts"
+import { type Write, WriteRefused, type Wrote } from "../RateEngine.ts"
+import type { Auth } from "./Auth.ts"
+import { allow, type Caller } from "./Auth/Caller.ts"
 import type { Deed } from "./Auth/Rights.ts"
 import { Problem, type ProblemCode } from "./Problem.ts"
 import { lookUp } from "./Resolve.ts"
+import { attempt } from "./Road.ts"
 import { tagsOf } from "./Snapshot.ts"
 
 export type Op = Write["op"]
@@ -35,6 +39,24 @@ export const writable = (
       allow: "GET, HEAD"
     })
 }
+
+/** Whether the caller may still write when what a write waits for is over; `undefined`: what they showed does not end. */
+export const permitted = (
+  { stillGood }: Auth["Service"],
+  caller: Caller,
+  collection: string,
+  current: Effect.Effect<Caller> = Effect.succeed(caller)
+): Effect.Effect<void, WriteRefused> | undefined =>
+  caller.by !== "token"
+    ? undefined
+    : current.pipe(
+        Effect.tap(stillGood),
+        Effect.flatMap((caller) => attempt(() => allow(caller, "write", collection))),
+        Effect.mapError(
+          ({ code, detail }) =>
+            new WriteRefused({ code: code === "forbidden" ? code : "unauthenticated", detail })
+        )
+      )
 
 export const problemOf = ({
   code,
