@@ -66,9 +66,11 @@ export const sameHealth = (a: Health, b: Health): boolean =>
 
 const ranks = { live: 0, stale: 1, loading: 2 }
 
-/** Of a collection made of others: the worst of theirs. */
+const rankOf = ({ error, state }: Health): number => ranks[state] + (error === undefined ? 0 : 0.5)
+
+/** Of a collection made of others: the worst of theirs, and of two in the same state the one that says why. */
 export const worst = (healths: ReadonlyArray<Health>): Health =>
-  healths.reduce((a, b) => (ranks[b.state] > ranks[a.state] ? b : a), { state: "live" })
+  healths.reduce((a, b) => (rankOf(b) > rankOf(a) ? b : a), { state: "live" })
 
 /** A row that lives on with other values: the whole next row, and the names of the fields that differ. */
 export interface Edit {

@@ -28,6 +28,8 @@ export type { Write, Wrote } from "./RateEngine/Writing.ts"
 export interface Board extends Committed {
   /** Collections that have been committed to, in this run or before. */
   readonly names: () => Iterable<string>
+  /** Those of them that are in memory. */
+  readonly inMemory: () => Iterable<string>
   /** Returns when everybody may see it. */
   readonly commit: (commit: Commit, beside?: Beside) => Effect.Effect<void>
   /** Writes of the last day that may come again, the oldest first. */
@@ -55,6 +57,8 @@ export interface Beside {
 }
 
 type Event =
+  /** The config may be another than that of the run before. */
+  | { readonly _tag: "Begun" }
   | { readonly _tag: "Reading"; readonly reading: Reading }
   /** A throttle lets go of what it held. */
   | { readonly _tag: "Released"; readonly source: string }
@@ -85,8 +89,15 @@ const unavailable = Effect.fail(
 export class Writes extends Context.Service<
   Writes,
   {
-    /** Writes one row of a written collection; waits until it is kept, and seen. */
-    readonly write: (write: Write, repeat?: Repeat) => Effect.Effect<Wrote, WriteRefused>
+    /**
+     * Writes one row of a written collection; waits until it is kept, and seen. `permitted` is asked when all that it waits
+     * for before that is over: whether it may still be made.
+     */
+    readonly write: (
+      write: Write,
+      repeat?: Repeat,
+      permitted?: Effect.Effect<void, WriteRefused>
+    ) => Effect.Effect<Wrote, WriteRefused>
   }
 >()("ratecast/RateEngine/Writes") {}
 
@@ -109,12 +120,16 @@ export class RateEngine extends Context.Service<
       const begun = Deferred.makeUnsafe<{ readonly board: Board; readonly repeats: Repeats }>()
 
       /** Goes on to its end though whoever asked for it leaves: they may ask again, and what is on its way is not undone. */
-      const write = (write: Write, repeat?: Repeat): Effect.Effect<Wrote, WriteRefused> =>
-        Effect.flatMap(Effect.forkIn(writeOnce(write, repeat), scope), Fiber.join)
+      const write: Writes["Service"]["write"] = (write, repeat, permitted = Effect.void) =>
+        Effect.flatMap(Effect.forkIn(writeOnce(write, repeat, permitted), scope), Fiber.join)
 
-      const writeOnce = (write: Write, repeat: Repeat | undefined): Effect.Effect<Wrote, WriteRefused> => {
+      const writeOnce = (
+        write: Write,
+        repeat: Repeat | undefined,
+        permitted: Effect.Effect<void, WriteRefused>
+      ): Effect.Effect<Wrote, WriteRefused> => {
         const once = Effect.suspend(() =>
-          writer.paced(write, time.currentTimeMillisUnsafe(), tried(write, repeat))
+          writer.paced(write, time.currentTimeMillisUnsafe(), tried(write, repeat, permitted))
         )
         return repeat === undefined
           ? once
@@ -124,12 +139,14 @@ export class RateEngine extends Context.Service<
       const tried = Effect.fnUntraced(
         function* (
           write: Write,
-          repeat: Repeat | undefined
+          repeat: Repeat | undefined,
+          permitted: Effect.Effect<void, WriteRefused>
         ): Effect.fn.Return<Wrote, WriteRefused | Unreadable> {
           const { board } = yield* Deferred.await(begun)
           yield* waiting.loaded(board, write.collection)
           for (let tries = 0; tries < maxTries; tries++) {
             const draft = yield* board.present([write.collection], writer.draft(board, write))
+            yield* permitted
             const done = Deferred.makeUnsafe<Wrote | undefined, Unreadable>()
             yield* Queue.offer(events, { _tag: "Write", collection: write.collection, draft, repeat, done })
             const wrote = yield* Deferred.await(done)
@@ -155,7 +172,8 @@ export class RateEngine extends Context.Service<
           { commit, past, remarks }: Consequence,
           answered?: Answered
         ) {
-          if (commit.deltas.size === 0) board.touch(commit.asOf)
+          // An answer is kept with a commit, though it may be one of nothing: what comes again must not be made anew.
+          if (commit.deltas.size === 0 && answered === undefined) board.touch(commit.asOf)
           else yield* board.commit(commit, { answered, past })
           for (const [collection, { health }] of commit.deltas) {
             if (health !== undefined) yield* announce(collection, health)
@@ -189,7 +207,7 @@ export class RateEngine extends Context.Service<
           const { delta, key } = made
           const consequence = consequences.ofWrite(board, collection, delta, now)
           const wrote: Wrote = {
-            revision: board.revision() + (consequence.commit.deltas.size > 0 ? 1 : 0),
+            revision: board.revision() + (consequence.commit.deltas.size > 0 || repeat !== undefined ? 1 : 0),
             key,
             row: draft.row === undefined ? undefined : (delta.put.get(key) ?? draft.row),
             isNew: draft.before === undefined
@@ -218,6 +236,10 @@ export class RateEngine extends Context.Service<
 
         const handle = Effect.fnUntraced(function* (event: Event) {
           switch (event._tag) {
+            case "Begun":
+              return yield* carryOut(
+                consequences.ofStart(board, board.inMemory(), yield* Clock.currentTimeMillis)
+              )
             case "Reading":
               return yield* receiver.receive(event.reading)
             case "Released":
@@ -239,6 +261,7 @@ export class RateEngine extends Context.Service<
           }
         })
 
+        yield* Queue.offer(events, { _tag: "Begun" })
         const readings = yield* upstream.readings
         yield* PubSub.take(readings).pipe(
           Effect.flatMap((reading) => Queue.offer(events, { _tag: "Reading", reading })),

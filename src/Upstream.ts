@@ -215,9 +215,10 @@ export class Upstream extends Context.Service<
       }
 
       const refresh = Effect.fn("Upstream.refresh")(function* (collection: string) {
+        const asked = clock.currentTimeMillisUnsafe()
         enter([collection], 0)
         const found = sourcesOf(catalog, collection).flatMap((name) => pollers.get(name) ?? [])
-        const refreshed = yield* Effect.forEach(found, (poller) => poller.refresh, {
+        const refreshed = yield* Effect.forEach(found, (poller) => poller.refresh(asked), {
           concurrency: "unbounded"
         })
         return {

@@ -2,11 +2,14 @@
 import { Effect } from "effect"
 import { HttpRouter, type HttpServerRequest } from "effect/http"
 
+import type { Catalog } from "../Catalog.ts"
 import { didYouMean } from "../Nearest.ts"
+import type { Caller } from "./Auth/Caller.ts"
 import { textResponse } from "./Json.ts"
 import { Problem } from "./Problem.ts"
+import { lookUp } from "./Resolve.ts"
 import { admission, arrival, attempt, cachingFor, type Ground, minRevisionOf, searchOf } from "./Road.ts"
-import { writable } from "./WriteAsked.ts"
+import { originOf } from "./WriteAsked.ts"
 
 const defaultLimit = 50
 const maxLimit = 500
@@ -18,7 +21,7 @@ export const history = (ground: Ground) =>
     const caller = yield* ground.auth.callerOf(request)
     const collection = (yield* HttpRouter.params)["collection"] ?? ""
     const { before, limit } = yield* attempt(() => pageOf(searchOf(request)))
-    yield* attempt(() => writable(catalog, collection, caller, "read"))
+    yield* attempt(() => hasHistory(catalog, collection, caller))
     yield* arrival(ground, undefined, minRevisionOf(request))
     upstream.touch([collection])
     yield* loaded(ground, collection)
@@ -42,6 +45,21 @@ export const history = (ground: Ground) =>
       ...cachingFor(caller, "no-store")
     })
   })
+
+/** Throws a Problem. */
+const hasHistory = (catalog: Catalog["Service"], name: string, caller: Caller): void => {
+  const { collection } = lookUp(catalog, name, caller, "read")
+  if (name.includes("*"))
+    throw new Problem({
+      code: "unknown_collection",
+      detail: "the history of one collection is read at a time, not of a pattern"
+    })
+  if (collection.kind !== "written")
+    throw new Problem({
+      code: "not_found",
+      detail: `"${name}" has no history: its rows come from ${originOf(collection)}, and only written collections have one`
+    })
+}
 
 /** What is still read from where it was is not all there is. */
 const loaded = Effect.fnUntraced(function* (ground: Ground, collection: string) {

@@ -4,7 +4,7 @@ import { Cause, Effect, Semaphore } from "effect"
 import { Problem, problemIn } from "./Problem.ts"
 import { attempt, type Ground } from "./Road.ts"
 import type { Visit } from "./Visit.ts"
-import { problemOf, writable, writeBy, writeInMessage } from "./WriteAsked.ts"
+import { permitted, problemOf, writable, writeBy, writeInMessage } from "./WriteAsked.ts"
 
 /** More that wait, and the client does not wait for its answers. */
 const maxWaiting = 64
@@ -42,7 +42,11 @@ export class SocketWrites {
       yield* attempt(() => writable(catalog, write.collection, caller))
       yield* limits.write(caller, slot.address)
       const { key, revision } = yield* writes
-        .write(writeBy(write, caller, slot.address))
+        .write(
+          writeBy(write, caller, slot.address),
+          undefined,
+          permitted(auth, caller, write.collection, current)
+        )
         .pipe(Effect.mapError(problemOf))
       yield* auth.audit(caller, { what: "write", of: write.collection, address: slot.address })
       return { epoch: hub.epoch, revision, key }

@@ -13,7 +13,16 @@ import { Problem } from "./Problem.ts"
 import { attempt, cachingFor, type Ground } from "./Road.ts"
 import { rowKeyOf } from "./Rows.ts"
 import { tagsOf } from "./Snapshot.ts"
-import { answerOf, type Matching, type Op, problemOf, writable, writeBy, writeOf } from "./WriteAsked.ts"
+import {
+  answerOf,
+  type Matching,
+  type Op,
+  permitted,
+  problemOf,
+  writable,
+  writeBy,
+  writeOf
+} from "./WriteAsked.ts"
 
 const maxIdempotencyKey = 256
 
@@ -35,7 +44,9 @@ export const write = (ground: Ground, op: Op) =>
     const matching = yield* attempt(() => matchingOf(request))
     const made = yield* attempt(() => writeOf(op, collection, asked, body, matching))
     const repeat = yield* attempt(() => repeatOf(request, caller, op, collection, asked, text))
-    const wrote = yield* writes.write(writeBy(made, caller, address), repeat).pipe(Effect.mapError(problemOf))
+    const wrote = yield* writes
+      .write(writeBy(made, caller, address), repeat, permitted(ground.auth, caller, collection))
+      .pipe(Effect.mapError(problemOf))
     yield* ground.auth.audit(caller, { what: "write", of: collection, address })
     // A patch of nothing would show the row to somebody who may only write.
     const row = op !== "patch" || may(caller, "read", collection) ? wrote.row : undefined

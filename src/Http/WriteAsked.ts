@@ -1,11 +1,15 @@
 /** What a client asks to be written, over HTTP or on a WebSocket, and what it is answered. */
+import { Effect } from "effect"
+
 import type { Catalog } from "../Catalog.ts"
+import type { Collection } from "../Collection.ts"
 import { didYouMean } from "../Nearest.ts"
-import type { Write, WriteRefused, Wrote } from "../RateEngine.ts"
-import type { Caller } from "./Auth/Caller.ts"
-import type { Deed } from "./Auth/Rights.ts"
+import { type Write, WriteRefused, type Wrote } from "../RateEngine.ts"
+import type { Auth } from "./Auth.ts"
+import { allow, type Caller } from "./Auth/Caller.ts"
 import { Problem, type ProblemCode } from "./Problem.ts"
 import { lookUp } from "./Resolve.ts"
+import { attempt } from "./Road.ts"
 import { tagsOf } from "./Snapshot.ts"
 
 export type Op = Write["op"]
@@ -19,22 +23,39 @@ export const writeBy = (write: Write, { by, subject }: Caller, address: string):
 })
 
 /** Whether the caller may, and anybody can write to it at all. Throws a Problem. */
-export const writable = (
-  catalog: Catalog["Service"],
-  name: string,
-  caller: Caller,
-  deed: Deed = "write"
-): void => {
-  const { collection } = lookUp(catalog, name, caller, deed)
+export const writable = (catalog: Catalog["Service"], name: string, caller: Caller): void => {
+  const { collection } = lookUp(catalog, name, caller, "write")
   if (name.includes("*"))
     throw new Problem({ code: "unknown_collection", detail: "one collection is written to, not a pattern" })
   if (collection.kind !== "written")
     throw new Problem({
       code: "not_writable",
-      detail: `the rows of "${name}" come from ${collection.kind === "polled" ? "an upstream" : "other collections"}`,
+      detail: `the rows of "${name}" come from ${originOf(collection)}`,
       allow: "GET, HEAD"
     })
 }
+
+/** Where the rows come from that nobody writes. */
+export const originOf = ({ kind }: Pick<Collection, "kind">): string =>
+  kind === "polled" ? "an upstream" : "other collections"
+
+/** Whether the caller may still write when what a write waits for is over; `undefined`: what they showed does not end. */
+export const permitted = (
+  { stillGood }: Auth["Service"],
+  caller: Caller,
+  collection: string,
+  current: Effect.Effect<Caller> = Effect.succeed(caller)
+): Effect.Effect<void, WriteRefused> | undefined =>
+  caller.by !== "token"
+    ? undefined
+    : current.pipe(
+        Effect.tap(stillGood),
+        Effect.flatMap((caller) => attempt(() => allow(caller, "write", collection))),
+        Effect.mapError(
+          ({ code, detail }) =>
+            new WriteRefused({ code: code === "forbidden" ? code : "unauthenticated", detail })
+        )
+      )
 
 export const problemOf = ({
   code,

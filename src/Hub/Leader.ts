@@ -94,6 +94,7 @@ export const leader = Effect.fnUntraced(function* (options: {
 
   const board: Board = {
     names: () => state.names(),
+    inMemory: () => state.tables.keys(),
     rows: (name) => state.rows(name),
     health: (name) => state.health(name),
     asOf: (name) => state.asOf(name),

@@ -191,8 +191,10 @@ const fit = (
       notes.push(`${name} has lost fields since the last run: readers get it whole`)
   }
   // In the order of the config's: what is derived from what is forgotten here is forgotten, too.
+  const isUnread = (input: string) =>
+    !state.tables.has(input) && firstHealth(catalog.declared.get(input)!.collection).state === "loading"
   for (const { inputs, name } of catalog.declared.values()) {
-    const lost = [...inputs.values()].find((input) => !state.tables.has(input))
+    const lost = [...inputs.values()].find(isUnread)
     if (lost !== undefined && state.tables.has(name))
       forget(name, `is derived from ${lost}, which is read anew: so are its rows`)
   }

@@ -16,7 +16,7 @@ import {
 import type { WrittenOptions } from "../Config.ts"
 import type { Failure, Notes, Reading, Since } from "../Upstream.ts"
 import { Derivation } from "./Derivation.ts"
-import { diffKeys, diffRows, emptyDelta, touchesRows } from "./Diff.ts"
+import { diffKeys, diffRows, emptyDelta, oldest, touchesRows } from "./Diff.ts"
 import { Intake } from "./Intake.ts"
 import { loaded } from "./Loading.ts"
 import { Tolerance } from "./Tolerance.ts"
@@ -126,6 +126,23 @@ export class Consequences {
     return { ...consequence, past: { collection: name, rows: past } }
   }
 
+  /**
+   * What the config makes of rows that were kept under another one: windows that are smaller now, and derived collections
+   * that are new or have another function. `names`: collections in memory; what is paged out has come back where its
+   * window is another.
+   */
+  ofStart(committed: Committed, names: Iterable<string>, now: number): Consequence {
+    const deltas = new Map<string, Delta>()
+    for (const name of names) {
+      const retained = declares(this.catalog, name)!.collection.retain?.rows
+      if (retained === undefined) continue
+      const held = committed.rows(name)
+      const delta = { ...emptyDelta, evict: oldest(held, held.size - retained) }
+      if (touchesRows(delta)) deltas.set(name, delta)
+    }
+    return this.withDerived(committed, now, deltas, new Map(), [], true)
+  }
+
   /** What a write makes of a written collection. */
   ofWrite(committed: Committed, collection: string, delta: Delta, now: number): Consequence {
     const deltas = new Map(touchesRows(delta) ? [[collection, delta]] : [])
@@ -232,12 +249,14 @@ export class Consequences {
     now: number,
     deltas: Map<string, Delta>,
     asOf: Map<string, number>,
-    remarks: Array<Remark>
+    remarks: Array<Remark>,
+    all = false
   ): Consequence {
     for (const { collection, inputs, name } of this.catalog.declared.values()) {
       const derivation = this.derivations.get(name)
       const names = [...inputs.values()]
-      if (derivation === undefined || !names.some((input) => deltas.has(input) || asOf.has(input))) continue
+      const isCaused = all || names.some((input) => deltas.has(input) || asOf.has(input))
+      if (derivation === undefined || !isCaused) continue
       const before = committed.health(name)
       let health = worst(names.map((input) => deltas.get(input)?.health ?? committed.health(input)))
       let delta = emptyDelta
@@ -249,10 +268,10 @@ export class Consequences {
         }))
         delta = derived.delta
         if (derived.mistakes.length > 0) remarks.push({ collection: name, mistakes: derived.mistakes })
-        if (derived.failed && health.state === "live") health = failing(before, notDerived)
+        if (derived.failed) health = failing(before, health.error ?? notDerived)
       }
       keep(deltas, collection.name, delta, before, health)
-      if (health.state !== "loading")
+      if (health.state !== "loading" && (!all || deltas.has(name)))
         asOf.set(name, Math.min(...names.map((input) => asOf.get(input) ?? committed.asOf(input))))
     }
     return { commit: { at: now, deltas, asOf }, remarks, counts: true }

@@ -88,6 +88,17 @@ export const diffKeys = (
 
 export const emptyDelta: Delta = { put: new Map(), set: new Map(), remove: [], evict: [] }
 
+/** The first so many rows in order of birth. */
+export const oldest = (held: Rows, count: number): ReadonlyArray<string> => {
+  const keys: Array<string> = []
+  if (count <= 0) return keys
+  for (const key of held.keys()) {
+    keys.push(key)
+    if (keys.length >= count) break
+  }
+  return keys
+}
+
 /** Whether rows changed; a change of health alone is not asked about. */
 export const touchesRows = (delta: Delta): boolean =>
   delta.put.size + delta.set.size + delta.remove.length + delta.evict.length > 0

@@ -14,7 +14,13 @@ import { Pace } from "./Pace.ts"
 import { type Draft, type Refusal, type Write, Writing } from "./Writing.ts"
 
 export class WriteRefused extends Data.TaggedError("WriteRefused")<{
-  readonly code: Refusal["code"] | "forbidden" | "unavailable" | "not_writable" | "too_many"
+  readonly code:
+    | Refusal["code"]
+    | "unauthenticated"
+    | "forbidden"
+    | "unavailable"
+    | "not_writable"
+    | "too_many"
   readonly detail: string
   /** When it may be tried again, ms. */
   readonly retryAfterMs?: number | undefined

@@ -5,7 +5,7 @@ import type { Declared } from "../Catalog.ts"
 import { type Delta, field, type Row, type Rows } from "../Collection.ts"
 import type { HookedWrite, WrittenOptions } from "../Config.ts"
 import { tagOf } from "../RowTag.ts"
-import { editOf, emptyDelta } from "./Diff.ts"
+import { editOf, emptyDelta, oldest } from "./Diff.ts"
 import { unfit } from "../Upstream.ts"
 
 /** What was written, and the revision from which on everybody sees it. */
@@ -188,17 +188,6 @@ const patched = (
   for (const [name, value] of Object.entries(set)) members.set(name, value)
   for (const name of unset) members.delete(name)
   return Object.fromEntries(members)
-}
-
-/** The first rows in order of birth. */
-const oldest = (held: Rows, count: number): ReadonlyArray<string> => {
-  const keys: Array<string> = []
-  if (count <= 0) return keys
-  for (const key of held.keys()) {
-    keys.push(key)
-    if (keys.length >= count) break
-  }
-  return keys
 }
 
 /** Characters of a reason. */

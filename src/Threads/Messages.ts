@@ -63,7 +63,11 @@ type SiblingAsks = {
 export type ThreadAsks = SiblingAsks & {
   readonly full: Asks<ReadonlyArray<string>, string | undefined>
   readonly refresh: Asks<string, Refreshed>
-  readonly write: Asks<readonly [Write, Repeat | undefined], Wrote | RefusedWrite>
+  /** `permit`: a number of the thread's own, by which it is asked whether the write may still be made. */
+  readonly write: Asks<
+    readonly [Write, repeat: Repeat | undefined, permit: number | undefined],
+    Wrote | RefusedWrite
+  >
   /** Whether it could be read. */
   readonly bring: Asks<string, boolean>
   readonly past: Asks<PastAsked, Page>
@@ -76,6 +80,8 @@ export type ThreadAsks = SiblingAsks & {
 
 export type MainAsks = SiblingAsks & {
   readonly metrics: Asks<undefined, ReadonlyArray<Metric.Metric.Snapshot>>
+  /** Why a write may not be made any more. */
+  readonly permitted: Asks<number, RefusedWrite | undefined>
 }
 
 export type ThreadLine = Line<ToMain, ToThread, ThreadAsks, MainAsks>

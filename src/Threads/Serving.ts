@@ -6,13 +6,14 @@ import { Clock, Deferred, Effect, FiberSet, Metric, type Scope } from "effect"
 import { familyOf } from "../Collection.ts"
 import type { Own, Quotas, Revocation, Siblings } from "../Http.ts"
 import type { Log, News } from "../Hub.ts"
-import { WriteRefused, type Writes } from "../RateEngine.ts"
+import type { Writes } from "../RateEngine.ts"
 import { steady } from "../Steady.ts"
 import type { Demand } from "../Upstream.ts"
 import { Unreadable } from "../Unreadable.ts"
 import { Line } from "./Line.ts"
 import type { MainAsks, ThreadAsks, ThreadLine, ToMain, ToThread } from "./Messages.ts"
 import { quotasBy } from "./QuotasBy.ts"
+import { WritesBy } from "./WritesBy.ts"
 
 /** How often those are looked for who have waited for too long. */
 const expireEvery = "250 millis"
@@ -75,9 +76,11 @@ export const serving = Effect.fnUntraced(function* (
           early.push(revocation)
           return true
         }),
-      metrics: () => Metric.snapshot
+      metrics: () => Metric.snapshot,
+      permitted: (permit) => writes.permitted(permit)
     }
   })
+  const writes = new WritesBy(line, yield* Effect.scope)
   port.on("message", line.receive)
   const clock = steady(yield* Clock.Clock)
   yield* Effect.sync(() => line.expire(clock.currentTimeMillisUnsafe())).pipe(
@@ -105,12 +108,7 @@ export const serving = Effect.fnUntraced(function* (
       outlives: () => outlives
     },
     demand: demandBy(line),
-    writes: {
-      write: (write, repeat) =>
-        Effect.flatMap(Effect.orDie(line.ask("write", [write, repeat])), (answer) =>
-          "code" in answer ? Effect.fail(new WriteRefused(answer)) : Effect.succeed(answer)
-        )
-    },
+    writes,
     quotas: quotasBy(line, clock),
     siblings: {
       prefix: `${thread}.`,

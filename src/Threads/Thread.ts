@@ -7,13 +7,14 @@ import { Clock, Data, Deferred, Effect, FiberSet, Scope } from "effect"
 
 import { Quotas } from "../Http.ts"
 import { Hub } from "../Hub.ts"
-import { Writes } from "../RateEngine.ts"
+import { WriteRefused, Writes } from "../RateEngine.ts"
 import { steady } from "../Steady.ts"
 import { Demand } from "../Upstream.ts"
 import { type Answers, Line } from "./Line.ts"
 import type { MainAsks, MainLine, Orders, ThreadAsks, ToMain, ToThread } from "./Messages.ts"
 import { Places } from "./Places.ts"
 import { Wants } from "./Wants.ts"
+import { refusedOf } from "./WritesBy.ts"
 
 /** Characters that were sent and not applied yet, beside the newest commit; more, and the thread is ended. */
 const maxBehind = 64 * 1024 * 1024
@@ -124,14 +125,10 @@ export const runThread = Effect.fnUntraced(function* (options: {
           take: ([place, address]) => places.take(place, address),
           belongsTo: ([place, subject]) => places.belongsTo(place, subject),
           countWrite: ([address, subject]) => quotas.write(address, subject),
-          write: ([write, repeat]) =>
+          write: ([write, repeat, permit]) =>
             writes
-              .write(write, repeat)
-              .pipe(
-                Effect.catch(({ code, detail, retryAfterMs }) =>
-                  Effect.succeed({ code, detail, retryAfterMs })
-                )
-              )
+              .write(write, repeat, permit === undefined ? undefined : permitted(line, permit))
+              .pipe(Effect.catch((refused) => Effect.succeed(refusedOf(refused))))
         }
       })
       worker.on("message", line.receive)
@@ -171,6 +168,13 @@ export const runThread = Effect.fnUntraced(function* (options: {
   )
   return yield* Deferred.await(ended)
 })
+
+/** Asks a thread whether a write of one of its clients may still be made. */
+const permitted = (line: MainLine, permit: number): Effect.Effect<void, WriteRefused> =>
+  line.ask("permitted", permit).pipe(
+    Effect.catch(() => Effect.succeed({ code: "unavailable", detail: "try again" } as const)),
+    Effect.flatMap((refused) => (refused === undefined ? Effect.void : new WriteRefused(refused)))
+  )
 
 /** A thread compiles every module by itself, unless it is told where the process keeps what it has compiled: half a second, and 20 MB. */
 const withCompileCache = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv => {

@@ -78,12 +78,18 @@ export interface Poller {
   readonly run: Effect.Effect<void>
   /** Something changed that may make a poll due: somebody came to read. */
   readonly wake: () => void
-  /** Joins the poll that runs, or starts one, at most once in `refreshEvery`. Waits for its commit. */
-  readonly refresh: Effect.Effect<Refreshed>
+  /**
+   * Has a poll begin, at most one in `refreshEvery`, and waits for its commit. One that began before this was asked (ms of the
+   * steady clock) may have missed what the caller knows of, so it is the next that counts.
+   */
+  readonly refresh: (asked: number) => Effect.Effect<Refreshed>
 }
 
-/** A poll that was made, and when what it caused is committed; `undefined` where the breaker did not let it through, or nobody polls any more. */
-type Finished = { readonly settled: Deferred.Deferred<boolean> } | undefined
+/** The poll that was asked for, or the one before it; `undefined` where the breaker did not let it through, or nobody polls any more. */
+type Finished = { readonly refreshed: boolean; readonly settled: Deferred.Deferred<boolean> } | undefined
+
+/** Who asks while a poll is under way waits for the next to begin for so long, ms. */
+const mostWait = 5_000
 
 export const makePoller = Effect.fnUntraced(function* (options: {
   readonly name: string
@@ -100,15 +106,18 @@ export const makePoller = Effect.fnUntraced(function* (options: {
   const latch = Latch.makeUnsafe(false)
   const breaker = yield* makeBreaker(name, { first: Math.max(times.every, 1_000), most: times.maxOpen })
 
-  /** From the moment a poll is wanted until it is over. */
+  /** Of a poll, from its beginning to its end. */
   let running: Deferred.Deferred<Finished> | undefined
+  /** Of a poll that is asked for and has not begun. */
+  let wanted: Deferred.Deferred<Finished> | undefined
   // A member of a family that gives way to another may be polled just now, and somebody wait for that.
   yield* Effect.addFinalizer(() =>
-    running === undefined ? Effect.void : Deferred.succeed(running, undefined)
+    Effect.sync(() => {
+      for (const one of [running, wanted]) if (one !== undefined) Deferred.doneUnsafe(one, Effect.undefined)
+    })
   )
   let startedAt = -Infinity
   let notBefore = -Infinity
-  let forced = false
   /** Of the last poll; the breaker's refusal counts as one that did not. */
   let settledLast: Deferred.Deferred<boolean> = Deferred.makeUnsafe()
 
@@ -133,10 +142,14 @@ export const makePoller = Effect.fnUntraced(function* (options: {
     })
   )
 
+  /** When the next poll may begin that somebody asks for, ms of the steady clock. */
+  const forcedAt = () => Math.max(startedAt + times.refreshEvery, notBefore)
+  const untilForced = () => forcedAt() - time.currentTimeMillisUnsafe()
+
   const once = Effect.gen(function* () {
-    const finished = (running ??= Deferred.makeUnsafe<Finished>())
-    forced = false
     startedAt = yield* time.currentTimeMillis
+    const finished = (running = wanted ?? Deferred.makeUnsafe<Finished>())
+    wanted = undefined
     const outcome = yield* guarded
     const endedAt = yield* time.currentTimeMillis
     if (outcome === undefined) {
@@ -161,7 +174,11 @@ export const makePoller = Effect.fnUntraced(function* (options: {
     yield* publish({ source: name, at: yield* wall.currentTimeMillis, outcome, settled })
     settledLast = settled
     running = undefined
-    yield* Deferred.succeed(finished, { settled })
+    yield* Deferred.succeed(finished, { refreshed: true, settled })
+    if (wanted !== undefined && forcedAt() - endedAt > mostWait) {
+      yield* Deferred.succeed(wanted, { refreshed: false, settled })
+      wanted = undefined
+    }
   })
 
   const { schedule } = source.options
@@ -204,29 +221,28 @@ export const makePoller = Effect.fnUntraced(function* (options: {
       const over = source.family && readers === 0 ? touchedAt + times.forgetAfter : Infinity
       if (now >= over) return true
       const woken = idle && isRead(now) ? startedAt + times.every : Infinity
-      const due = forced ? notBefore : Math.max(Math.min(next, woken), notBefore)
+      const asked = wanted === undefined ? Infinity : forcedAt()
+      const due = Math.max(Math.min(next, woken, asked), notBefore)
       if (now >= due) return false
       yield* Effect.raceFirst(Effect.sleep(Math.min(due, over) - now), latch.await)
       yield* latch.close
     }
   })
 
-  const refresh = Effect.gen(function* () {
-    const now = yield* time.currentTimeMillis
-    const wait = Math.max(startedAt + times.refreshEvery, notBefore) - now
-    if (running === undefined && wait > 0) {
-      return { refreshed: false, ok: yield* Deferred.await(settledLast), retryAfterMs: wait }
-    }
+  const refresh = Effect.fnUntraced(function* (asked: number) {
+    const retryAfterMs = untilForced()
+    if (running === undefined && wanted === undefined && retryAfterMs > 0)
+      return { refreshed: false, ok: yield* Deferred.await(settledLast), retryAfterMs }
     // Polled by the poller itself, so that there is never a second one in flight.
-    const wanted = running ?? Deferred.makeUnsafe<Finished>()
-    if (running === undefined) {
-      running = wanted
-      forced = true
-      latch.openUnsafe()
-    }
-    const finished = yield* Deferred.await(wanted)
+    const next =
+      running !== undefined && startedAt >= asked ? running : (wanted ??= Deferred.makeUnsafe<Finished>())
+    latch.openUnsafe()
+    const finished = yield* Deferred.await(next)
     if (finished === undefined) return { refreshed: false, ok: false, retryAfterMs: times.refreshEvery }
-    return { refreshed: true, ok: yield* Deferred.await(finished.settled), retryAfterMs: times.refreshEvery }
+    const ok = yield* Deferred.await(finished.settled)
+    return finished.refreshed
+      ? { refreshed: true, ok, retryAfterMs: times.refreshEvery }
+      : { refreshed: false, ok, retryAfterMs: untilForced() }
   })
 
   return { run, wake: () => latch.openUnsafe(), refresh }

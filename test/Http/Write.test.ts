@@ -218,6 +218,24 @@ describe("a request that comes again", () => {
     assert.strictEqual(after.hub.look("kept").rows, 2)
     await after.close()
   })
+
+  it("after a restart, too, where the first changed nothing: what others wrote since stays", async () => {
+    const file = join(folder, `${files++}.sqlite`)
+    const before = await start(file)
+    const put = (text: string, key: string, at: Daemon) =>
+      ask("PUT", "/v1/rows/kept/a", { body: { text }, headers: { "idempotency-key": key } }, at)
+    await put("one", "first", before)
+    const same = await put("one", "same", before)
+    await put("two", "other", before)
+    await before.close()
+    const after = await start(file)
+    assert.deepStrictEqual(await put("one", "same", after), same)
+    assert.deepStrictEqual((await ask("GET", "/v1/rows/kept/a", {}, after)).json!["row"], {
+      id: "a",
+      text: "two"
+    })
+    await after.close()
+  })
 })
 
 const openSocket = () => SocketClient.open(`${daemon.url}/v1/socket?collections=support:socket`)
@@ -367,6 +385,9 @@ describe("history", () => {
     assert.strictEqual(await codeOf("GET", "/v1/history/chat?limit=501"), "400 invalid_query")
     assert.strictEqual(await codeOf("GET", "/v1/history/chat?befor=a"), "400 invalid_query")
     assert.strictEqual(await codeOf("GET", "/v1/history/chat?before=nobody"), "404 unknown_row")
-    assert.strictEqual(await codeOf("GET", "/v1/history/pools"), "405 not_writable")
+    assert.strictEqual(await codeOf("GET", "/v1/history/pools"), "404 not_found")
+    const { json } = await ask("GET", "/v1/history/pools")
+    assert.match(String(json!["detail"]), /"pools" has no history: .* an upstream/)
+    assert.strictEqual(await codeOf("GET", "/v1/history/support:*"), "404 unknown_collection")
   })
 })

@@ -84,6 +84,27 @@ describe("a written collection", () => {
     )
   )
 
+  it.effect("tells nobody of one that may come again and changes nothing, though its answer is kept", () =>
+    onChat(
+      Effect.gen(function* () {
+        const hub = yield* Hub
+        const { write } = yield* RateEngine
+        const first = yield* put("a", "hello")
+        const client = yield* connect(yield* queryOf(["chat"]))
+        yield* settle
+        const again: Write = { op: "put", collection: "chat", key: "a", row: { text: "hello" } }
+        const second = yield* write(again, { id: "i", body: "b" })
+        yield* settle
+        assert.strictEqual(second.revision, first.revision + 1)
+        assert.strictEqual(second.revision, hub.revision())
+        assert.deepStrictEqual(client.types, ["snapshot"])
+        yield* advance("15 seconds")
+        assert.deepStrictEqual(client.types, ["snapshot", "ping"])
+        assert.strictEqual(client.cursor, hub.cursor(yield* queryOf(["chat"])))
+      })
+    )
+  )
+
   it.effect("gives appended rows keys that sort in their order, whatever the clock does", () =>
     onChat(
       Effect.gen(function* () {

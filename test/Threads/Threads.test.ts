@@ -30,7 +30,9 @@ beforeAll(async () => {
     response.setHeader("content-type", "application/json")
     if (url.startsWith("/older?")) return void response.end(JSON.stringify(olderRows))
     if (url === "/hook")
-      return void json(request).then((sent) => response.end(JSON.stringify(answerHook(sent))))
+      return void json(request)
+        .then((sent) => answerHook(sent))
+        .then((said) => response.end(JSON.stringify(said)))
     const n = url === "/rare" ? rare : url === "/things" ? ++polls : 1
     response.end(
       JSON.stringify([
@@ -590,6 +592,33 @@ describe("tokens on two threads", () => {
     return ((await answer.json()) as { readonly ticket: string }).ticket
   }
 
+  const revoke = async (revoked: object) => {
+    const { status } = await fetch(`${daemon.url}/v1/revocations`, {
+      method: "POST",
+      headers: { ...bearer(apiKey), "content-type": "application/json" },
+      body: JSON.stringify(revoked)
+    })
+    assert.strictEqual(status, 204)
+  }
+
+  it("are asked for again when a backend has had its say of a write, on either thread", async () => {
+    for (let i = 0; i < 6; i++) {
+      const ends = i % 2 === 1
+      answerHook = async () => {
+        if (ends) await revoke({ jti: `w${i}` })
+        return {}
+      }
+      const token = await mint({ sub: "8", write: ["asked"], more: { jti: `w${i}` } })
+      const answer = await fetch(`${daemon.url}/v1/rows/asked`, {
+        method: "POST",
+        headers: { connection: "close", "content-type": "application/json", ...bearer(token) },
+        body: '{"text":"x"}'
+      })
+      assert.strictEqual(answer.status, ends ? 401 : 201, await answer.text())
+    }
+    answerHook = () => ({})
+  })
+
   it("open by a ticket of either thread, once, and end on both when they are revoked", async () => {
     const token = await mint({ sub: "7", read: ["things"] })
     const opened: Array<EventClient> = []
@@ -605,12 +634,7 @@ describe("tokens on two threads", () => {
       assert.strictEqual(again.status, 401)
       await again.body?.cancel()
     }
-    const answer = await fetch(`${daemon.url}/v1/revocations`, {
-      method: "POST",
-      headers: { ...bearer(apiKey), "content-type": "application/json" },
-      body: '{"sub":"7"}'
-    })
-    assert.strictEqual(answer.status, 204)
+    await revoke({ sub: "7" })
     await until("goodbye to all", () =>
       opened.every(({ messages }) => messages.at(-1)!["code"] === "revoked")
     )

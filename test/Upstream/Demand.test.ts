@@ -13,6 +13,10 @@ const reading = Effect.fnUntraced(function* (...names: ReadonlyArray<string>) {
 })
 const gaps = (times: ReadonlyArray<number>) => times.slice(1).map((at, i) => at - times[i]!)
 const refresh = (name = "pools") => Effect.flatMap(Upstream, (upstream) => upstream.refresh(name))
+/** With what is held when it is answered. */
+const refreshed = Effect.flatMap(refresh(), (answer) =>
+  Effect.map(held("pools"), ({ a }) => ({ ...answer, rate: a!["rate"] }))
+)
 
 describe("a source whose readers are gone", () => {
   for (const [given, idleEvery, expected] of [
@@ -169,20 +173,100 @@ describe("a refresh", () => {
     )
   )
 
-  it.effect("joins the poll that runs", () =>
+  it.effect("is not answered by the poll that runs: all who ask then share the next one", () =>
     onHub(
       slow(),
       after(300),
       Effect.fnUntraced(function* (rig) {
-        yield* until(100)
-        const asking = yield* Effect.forkChild(refresh())
-        yield* until(300)
-        const answer = yield* Effect.flatten(Effect.sync(() => asking.pollUnsafe()!))
-        assert.deepStrictEqual([answer.refreshed, answer.ok], [true, true])
-        assert.deepStrictEqual(rig.times, [0])
+        yield* until(10_000)
+        yield* Effect.forkChild(refresh())
+        yield* until(10_100)
+        const asking = yield* Effect.forEach(Array.from({ length: 50 }), () => Effect.forkChild(refreshed))
+        yield* until(10_200)
+        asking.push(yield* Effect.forkChild(refreshed))
+        yield* until(15_299)
+        // No earlier than refreshEvery after the one that ran.
+        assert.deepStrictEqual(rig.times, [0, 10_000, 15_000])
+        assert.isTrue(asking.every((fiber) => fiber.pollUnsafe() === undefined))
+        yield* until(15_300)
+        for (const fiber of asking)
+          assert.deepStrictEqual(yield* Effect.flatten(Effect.sync(() => fiber.pollUnsafe()!)), {
+            refreshed: true,
+            ok: true,
+            retryAfterMs: 5_000,
+            rate: "3"
+          })
+        yield* until(30_000)
+        assert.deepStrictEqual(rig.times, [0, 10_000, 15_000])
+        assert.strictEqual(rig.script.most, 1)
       })
     )
   )
+
+  it.effect("is answered by a poll of the schedule that begins after it", () =>
+    onHub(
+      onePolled({ row: Pool }, { every: "3 seconds", refreshEvery: "5 seconds" }),
+      after(2_000),
+      Effect.fnUntraced(function* (rig) {
+        yield* reading()
+        yield* until(500)
+        const asking = yield* Effect.forkChild(refreshed)
+        yield* until(9_000)
+        const answer = yield* Effect.flatten(Effect.sync(() => asking.pollUnsafe()!))
+        assert.deepStrictEqual([answer.refreshed, answer.rate], [true, "2"])
+        assert.isBelow(rig.times[1]!, 5_000)
+      })
+    )
+  )
+
+  it.effect("is answered by all pages of the next poll", () =>
+    onHub(
+      onePolled(
+        { row: Pool },
+        { every: "1 minute", rows: "rows", pages: { by: "cursor", next: "next", parameter: "from" } }
+      ),
+      ({ url }, n) =>
+        Effect.delay(
+          Effect.succeed({
+            body: url.includes("from=") ? { rows: [] } : { rows: rows(n), next: "b" }
+          }),
+          700
+        ),
+      Effect.fnUntraced(function* (rig) {
+        yield* until(1_000)
+        const asking = yield* Effect.forkChild(refreshed)
+        yield* until(2_799)
+        assert.isUndefined(asking.pollUnsafe())
+        yield* until(2_800)
+        assert.deepStrictEqual(rig.times, [0, 700, 1_400, 2_100])
+        const answer = yield* Effect.flatten(Effect.sync(() => asking.pollUnsafe()!))
+        assert.deepStrictEqual([answer.refreshed, answer.ok, answer.rate], [true, true, "3"])
+      })
+    )
+  )
+
+  for (const [why, refreshEvery, failed, retryAfterMs] of [
+    ["refreshEvery is long", "1 minute", {}, 59_700],
+    ["the upstream asks for that", "1 second", { status: 503, headers: { "retry-after": "30" } }, 30_000]
+  ] as const)
+    it.effect(`is told when to come again where no poll may follow soon: ${why}`, () =>
+      onHub(
+        onePolled({ row: Pool }, { every: "2 minutes", refreshEvery, retries: 0 }),
+        (_, n) => Effect.delay(Effect.succeed({ body: rows(n), ...failed }), 300),
+        Effect.fnUntraced(function* (rig) {
+          yield* until(100)
+          const asking = yield* Effect.forkChild(refresh())
+          yield* until(300)
+          assert.deepStrictEqual(yield* Effect.flatten(Effect.sync(() => asking.pollUnsafe()!)), {
+            refreshed: false,
+            ok: !("status" in failed),
+            retryAfterMs
+          })
+          yield* until(20_000)
+          assert.deepStrictEqual(rig.times, [0])
+        })
+      )
+    )
 
   it.effect("within refreshEvery of the last fetches nothing, and says when to come again", () =>
     onHub(

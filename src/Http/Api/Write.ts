@@ -7,6 +7,7 @@ import {
   Forbidden,
   InvalidQuery,
   InvalidRow,
+  NotFound,
   NotWritable,
   PreconditionFailed,
   Row,
@@ -119,7 +120,7 @@ export class Write extends HttpApiGroup.make("write").add(
       Forbidden,
       UnknownCollection,
       UnknownRow,
-      NotWritable,
+      NotFound,
       TooMany,
       Unavailable
     ]
