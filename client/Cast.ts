@@ -1,0 +1,295 @@
+/**
+ * The client: what a server casts, as rows that are always those of some cursor. `connect` gives a cast; it is connected
+ * while somebody has subscribed.
+ *
+ * @example
+ * const cast = connect<Api>("/", { collections: ["rates"] })
+ * cast.rates.subscribe(() => show(cast.rates.rows))
+ */
+import type { NameOf, RowOf } from "./Api.ts"
+import { type Init, makeCalls } from "./Calls.ts"
+import { type CastError } from "./CastError.ts"
+import { changes } from "./Changes.ts"
+import { type Collection, type Held, makeCollection, same } from "./Collection.ts"
+import { host } from "./Host.ts"
+import { makeLink, type Token } from "./Link.ts"
+import { type Listener, subscribed, tellAll } from "./Listeners.ts"
+import { type Reached, request, type Road } from "./Road.ts"
+import { socket } from "./Socket.ts"
+import { stream } from "./Stream.ts"
+import type { ChangeMessage, Message, PingMessage, SnapshotMessage } from "./Wire.ts"
+
+const roads = { socket, stream, changes }
+export type RoadName = keyof typeof roads
+
+export interface Options<Name extends string> {
+  readonly collections: ReadonlyArray<Name>
+  /** The best first; another is taken where one does not hold. Default: all three. */
+  readonly roads?: ReadonlyArray<RoadName>
+  /** At most one change in this time, from `50ms` to `60s`. */
+  readonly interval?: string
+  /** Other parameters of the query: `keys`, `fields`, `where`, or of one collection `pools.where`. */
+  readonly query?: { readonly [parameter: string]: string }
+  /** A JWT, or what gets one: asked again when it has expired or is refused. */
+  readonly token?: Token
+  /** What goes on while the page is hidden. The others rest after 30 s. */
+  readonly keepAlive?: ReadonlyArray<Name>
+  /** What is shown at first, and gone on with: of `inlined()`, or of `snapshotOf` that was kept. */
+  readonly from?: SnapshotMessage | undefined
+  readonly fetch?: typeof fetch
+  readonly WebSocket?: typeof WebSocket
+  /** Whether cookies go to another origin. */
+  readonly credentials?: "omit" | "same-origin" | "include"
+  /** One road for several casts. */
+  readonly share?: Share
+  /** Is told every message as it came. */
+  readonly trace?: (text: string, road: string) => void
+}
+
+/** `key`: whoever has the same may share. */
+export type Share = (road: Road, key: string) => Road
+
+export interface Status {
+  /**
+   * `connecting`: there are no rows yet. `live`: rows are as new as they can be. `stale`: they may be old, since the
+   * connection or an upstream is lost. `offline`: so says the browser. `failed`: for good, see `error`.
+   */
+  readonly state: "live" | "stale" | "connecting" | "offline" | "failed"
+  readonly road: string
+  readonly cursor: string | undefined
+  /** When the upstream of the oldest collection last answered well, ms since 1970. */
+  readonly asOf: number | undefined
+  /** When it is tried again, ms since 1970. */
+  readonly retryAt: number | undefined
+  readonly error: CastError | undefined
+}
+
+interface Casting<A> {
+  /** Of any name, also one that nothing is known of yet. */
+  readonly collection: <Name extends string>(name: Name) => Collection<RowOf<A, Name>>
+  /** Whatever is held: with patterns (`support:*`) there are more as they come. */
+  readonly collections: ReadonlyMap<string, Collection>
+  /** The same object until it changes. */
+  readonly status: Status
+  /** Tells when the status changes, gathered as rows are; reads for as long as it is subscribed. */
+  readonly subscribe: (changed: () => void) => () => void
+  /** When there are rows. Fails with a `CastError` where there will be none. */
+  readonly ready: () => Promise<void>
+  /** Tries again now: after a login, or where it had failed. */
+  readonly reconnect: () => void
+  /** Ends it for good. */
+  readonly close: () => void
+}
+
+export type Cast<A, Name extends string = NameOf<A>> = Casting<A> & {
+  readonly [N in Exclude<Name, keyof Casting<A>>]: Collection<RowOf<A, N>>
+}
+
+/** A write is seen at once where somebody reads; where nobody does it is not waited for. */
+const seenWithin = 5_000
+/** Before a request that nobody answered is made again, ms. */
+const pause = 500
+
+/** `url`: where Ratecast is, such as `/` or `https://live.example.com/`. */
+export const connect = <A = { readonly [name: string]: object }, Name extends NameOf<A> = NameOf<A>>(
+  url: string,
+  options: Options<Name>
+): Cast<A, Name> => {
+  const { collections, from, keepAlive = [], share, token, trace } = options
+  const reached: Reached = {
+    // As of the global object, and as it is when it is called.
+    fetch: (...asked) => fetch(...asked),
+    WebSocket: globalThis.WebSocket,
+    credentials: undefined,
+    ...options,
+    url: url.endsWith("/") ? url : `${url}/`
+  }
+  const held = new Map<string, Held>()
+  const listeners = new Set<Listener>()
+  let hasNews = false
+  let isGathering = false
+  /** The newest cursor that any row is of. */
+  let newest = ""
+  let status: Status | undefined
+
+  /** A query, how far it has come, and what it has given. One that rests goes on from where it was. */
+  const makeLane = (collections: ReadonlyArray<string>) => ({
+    query: {
+      ...options.query,
+      ...(options.interval && { interval: options.interval }),
+      collections: collections.join()
+    },
+    cursor: undefined as string | undefined,
+    has: new Set<string>()
+  })
+  const lanes = [makeLane(collections), makeLane(keepAlive)] as const
+  let lane = lanes[0]
+
+  const holding = (name: string): Held => {
+    let one = held.get(name)
+    if (one === undefined) {
+      one = makeCollection(name, makeCalls(name, ask, seen), link.read, gather)
+      held.set(name, one)
+    }
+    return one
+  }
+
+  const gather = () => {
+    if (isGathering) return
+    isGathering = true
+    // A hidden page has no frames, and is to be told all the same.
+    ;((!host.document?.hidden && host.requestAnimationFrame) || setTimeout)(tell, 16)
+  }
+  const tell = () => {
+    isGathering = false
+    for (const { tell } of held.values()) tell()
+    if (!hasNews) return
+    hasNews = false
+    tellAll(listeners)
+  }
+  const changed = () => {
+    hasNews = true
+    gather()
+  }
+
+  const receive = (message: Message): boolean => {
+    const { asOf = {}, collections = {}, cursor, from, type } = message as Told
+    if (type === "snapshot") {
+      // What a pattern gave before and gives no more is empty.
+      for (const name of lane.has) if (!(name in collections)) holding(name).apply({ rows: {} })
+      lane.has.clear()
+    } else {
+      if (!cursor || cursor === lane.cursor) return true
+      if (from !== lane.cursor) return false
+      lane.cursor = undefined
+      // It may meet newer rows than it starts from, and none that are newer than it: then only a snapshot helps.
+      if (isBehind(cursor, newest)) return false
+    }
+    for (const [name, part] of Object.entries(collections)) {
+      lane.has.add(name)
+      if (!holding(name).apply(part)) return false
+    }
+    for (const [name, at] of Object.entries(asOf)) holding(name).apply({ asOf: at })
+    lane.cursor = newest = cursor!
+    changed()
+    return true
+  }
+
+  const link = makeLink({
+    roads: options.roads ?? Object.keys(roads),
+    token,
+    staysAwake: keepAlive.length > 0,
+    receive,
+    changed,
+    open: (name, token, isAsleep, hear, end) => {
+      lane = lanes[isAsleep ? 1 : 0]
+      const { cursor, query } = lane
+      const road = roads[name as RoadName]
+      return (share?.(road, JSON.stringify([url, query])) ?? road)(
+        { ...reached, query, since: cursor, token },
+        (text) => {
+          if (text) trace?.(text, name)
+          hear(text)
+        },
+        end
+      )
+    }
+  })
+
+  const ask = async (path: string, init?: Init, tries = 3, isRefused = false): Promise<never> => {
+    try {
+      const asked = { ...reached, token: await link.token(isRefused) }
+      const response = await request(asked, `${reached.url}v1/${path}`, init)
+      return (await response.json()) as never
+    } catch (error) {
+      const { retryAfterMs, status } = error as CastError
+      const isOld = status === 401 && !isRefused
+      if (!--tries || (status && status !== 503 && !isOld)) throw error
+      await new Promise((done) => setTimeout(done, isOld ? 0 : retryAfterMs || pause))
+      return ask(path, init, tries, isOld)
+    }
+  }
+
+  const until = (isMet: () => boolean, within: number) =>
+    new Promise<void>((done) => {
+      const stop = cast.subscribe(() => isMet() && end())
+      const end = () => {
+        clearTimeout(late)
+        stop()
+        done()
+      }
+      const late = setTimeout(end, within)
+      changed()
+    })
+
+  const seen = async <B extends { readonly epoch: string; readonly revision: number }>(
+    answer: B
+  ): Promise<B> => {
+    if (link.state().isUp)
+      await until(() => !isBehind(newest, `${answer.epoch}-${answer.revision}`), seenWithin)
+    return answer
+  }
+
+  const statuses = () => [...lanes[0].has].map((name) => holding(name).status)
+  const isAny = (state: string) => statuses().some((status) => status.state === state)
+  const isLoading = () => !newest || isAny("loading")
+
+  const cast: Casting<A> = {
+    collection: holding as never,
+    collections: held,
+    get status() {
+      const { isUp, ...more } = link.state()
+      const asOf = Math.min(...statuses().map(({ asOf }) => asOf || Infinity))
+      const next: Status = {
+        ...more,
+        state: more.error
+          ? "failed"
+          : host.navigator?.onLine === false
+            ? "offline"
+            : isLoading()
+              ? "connecting"
+              : isUp && !isAny("stale")
+                ? "live"
+                : "stale",
+        cursor: lane.cursor,
+        asOf: asOf < Infinity ? asOf : undefined
+      }
+      return same(status, next) ? status! : (status = next)
+    },
+    subscribe: (changed) => subscribed(listeners, { told: changed }, link.read),
+    ready: async () => {
+      await until(() => !isLoading() || !!link.state().error, 2 ** 31 - 1)
+      if (isLoading()) throw link.state().error
+    },
+    reconnect: link.reconnect,
+    close: link.close
+  }
+  const named = cast as unknown as { [name: string]: Collection }
+  for (const name of collections) if (!(name in named)) named[name] = holding(name)
+  if (from) receive(from)
+  return cast as Cast<A, Name>
+}
+
+/** What a server has put into its page: the script element of `inline`. */
+export const inlined = (id = "ratecast"): SnapshotMessage | undefined => {
+  const text = host.document?.getElementById(id)?.textContent
+  return text ? JSON.parse(text) : undefined
+}
+
+/** Whichever it is. */
+type Told = Partial<Omit<ChangeMessage, "type"> & Pick<PingMessage, "asOf">> & Pick<Message, "type">
+
+/** Of the same epoch, and an earlier revision. */
+const isBehind = (cursor: string, other: string): boolean => {
+  const [epoch, revision] = cursor.split("-")
+  const [otherEpoch, otherRevision] = other.split("-")
+  return epoch === otherEpoch && Number(revision) < Number(otherRevision)
+}
+
+export type { Api, NameOf, RowOf, RowsOf } from "./Api.ts"
+export type { Calls, WriteOptions } from "./Calls.ts"
+export { CastError } from "./CastError.ts"
+export type { Collection, CollectionStatus } from "./Collection.ts"
+export type { Token } from "./Link.ts"
+export type { Asked, End, Opened, Road } from "./Road.ts"
+export type * from "./Wire.ts"

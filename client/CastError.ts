@@ -1,0 +1,16 @@
+import type { Problem } from "./Wire.ts"
+
+/** What the server did not do, and why: its problem details (RFC 9457). */
+export class CastError extends Error {
+  /** As of HTTP; none where whoever answered is not Ratecast. */
+  declare readonly status?: number
+  /** Of the problem; none where whoever answered is not Ratecast. */
+  declare readonly code?: string
+  /** When it may be tried again, ms. */
+  declare readonly retryAfterMs?: number
+
+  constructor(problem: Problem) {
+    super(problem.detail)
+    Object.assign(this, problem, { name: "CastError" })
+  }
+}

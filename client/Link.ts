@@ -1,0 +1,235 @@
+/**
+ * Keeps one road open for as long as somebody reads: falls back to the next, comes back after a pause, notices what is dead
+ * though nobody says so, and rests while nobody looks. It knows nothing of rows: whoever made it says whether a message fits.
+ */
+import { CastError } from "./CastError.ts"
+import { host, type HostEvent } from "./Host.ts"
+import type { End, Opened } from "./Road.ts"
+import type { GoodbyeMessage, Message } from "./Wire.ts"
+
+/** All times in ms. By what time does, it is looked this often. */
+const lookEvery = 500
+/** Readers come and go while a page changes from one view to the next. */
+const linger = 3_000
+const sleepAfter = 30_000
+/** A ping comes every 15 s. */
+const silence = 37_500
+/** A first message comes at once, or somebody in between keeps it. */
+const firstWithin = 15_000
+/** A road that was open for less has not held. */
+const hold = 5_000
+/** A better road is tried again, after twice as long each time. */
+const betterAfter = 60_000
+const longestPause = 30_000
+/** For so long a lost connection is nobody's business: most are back by then. */
+const calm = 2_000
+
+/** As of HTTP; too late and too many are over some time. */
+const isFinal = /^4(?!08|29)/
+
+export type Token = string | (() => string | Promise<string>)
+
+export interface Way {
+  /** The best first. */
+  readonly roads: ReadonlyArray<string>
+  readonly token: Token | undefined
+  /** Whether something is read while nobody looks, too. */
+  readonly staysAwake: boolean
+  readonly open: (
+    road: string,
+    token: string | undefined,
+    isAsleep: boolean,
+    hear: (text?: string) => void,
+    end: (end: End) => void
+  ) => Opened
+  /** `false`: it does not follow what is held, so it has to be asked for again. */
+  readonly receive: (message: Message) => boolean
+  readonly changed: () => void
+}
+
+export interface LinkState {
+  /** Whether messages come, or will in a moment. */
+  readonly isUp: boolean
+  readonly road: string
+  /** When it is tried again, ms since 1970. */
+  readonly retryAt: number | undefined
+  /** What stands in the way for good. */
+  readonly error: CastError | undefined
+}
+
+export interface Link {
+  readonly state: () => LinkState
+  /** As it is sent: asked for again where it was refused. */
+  readonly token: (isRefused?: boolean) => Promise<string | undefined>
+  /** Somebody reads; the function says that they do not any more. */
+  readonly read: () => () => void
+  /** Now, whatever was in the way. */
+  readonly reconnect: () => void
+  readonly close: () => void
+}
+
+export const makeLink = ({ changed, open, receive, roads, staysAwake, token }: Way): Link => {
+  let readers = 0
+  let looking: ReturnType<typeof setInterval> | undefined
+  let isClosed = false
+  let isAsleep = false
+  let opened: Opened | undefined
+  /** Of a road that is open or opens: what an earlier one still says is nobody's any more. */
+  let turn = 0
+  let isBusy = false
+  let isConnected = false
+  let road = 0
+  let short = 0
+  let attempts = 0
+  let isRenewed = false
+  let error: CastError | undefined
+  let jwt: string | undefined
+  let retryAt: number | undefined
+  let heardAt = 0
+  let connectedAt = 0
+  let calmUntil = 0
+  let shownAt = Date.now()
+  let better = betterAfter
+
+  const current = async (isRefused?: unknown): Promise<string | undefined> => {
+    if (isRefused || !jwt) jwt = await (typeof token === "function" ? token() : token)
+    return jwt
+  }
+
+  /** Nothing once this turn is over. */
+  const guard = <A>(then: (value: A) => void) => {
+    const mine = turn
+    return (value: A) => {
+      if (mine === turn) then(value)
+    }
+  }
+
+  const shut = () => {
+    turn++
+    opened?.close()
+    opened = retryAt = undefined
+    if (isConnected) calmUntil = Date.now() + calm
+    isBusy = isConnected = false
+    changed()
+  }
+
+  const begin = (isRefused?: unknown) => {
+    shut()
+    if (!looking || error || (isAsleep && !staysAwake)) return
+    isBusy = true
+    heardAt = Date.now() - silence + firstWithin
+    const [heard, lost] = [guard(hear), guard(lose)]
+    current(isRefused)
+      .then(
+        guard((jwt) => void (opened = open(roads[road]!, jwt, isAsleep, heard, lost))),
+        // That there is no token is not the road's fault.
+        () => lost({ retryAfterMs: 1 })
+      )
+      .catch(() => lost({}))
+  }
+
+  const hear = (text?: string) => {
+    heardAt = Date.now()
+    if (!text) return
+    const message = JSON.parse(text) as Message
+    if (message.type === "goodbye") return lose(farewell(message))
+    if (!receive(message)) return lose({})
+    if (isConnected) return
+    isConnected = true
+    connectedAt = heardAt
+  }
+
+  const lose = (end: End) => {
+    const { retryAfterMs = 0, status = 0 } = end
+    const hasHeld = isConnected && Date.now() - connectedAt > hold
+    shut()
+    if (hasHeld) {
+      attempts = short = 0
+      isRenewed = false
+    }
+    if (status === 401 && !isRenewed) return begin((isRenewed = true))
+    if (isFinal.test(`${status}`)) error = new CastError(end)
+    else {
+      if (!hasHeld && !retryAfterMs && ++short > 2) {
+        road = (road + 1) % roads.length
+        short = 0
+      }
+      calmUntil += retryAfterMs
+      retryAt = Date.now() + retryAfterMs + Math.random() * Math.min(longestPause, 500 * 2 ** attempts++)
+    }
+  }
+
+  /** All that time does. */
+  const look = () => {
+    const now = Date.now()
+    if (calmUntil && now > calmUntil) {
+      calmUntil = 0
+      changed()
+    }
+    if (!host.document?.hidden) shownAt = now
+    if (now - shownAt > sleepAfter !== isAsleep) {
+      isAsleep = !isAsleep
+      begin((attempts = 0))
+    } else if (retryAt) {
+      if (now > retryAt) begin()
+    } else if (isBusy && now - heardAt > silence) {
+      // To wait three times would be long.
+      if (!isConnected) short = 2
+      lose({})
+    } else if (isConnected && road && now - connectedAt > better) {
+      better *= 2
+      // That it does not hold once is enough to be back.
+      road = 0
+      short = 2
+      begin()
+    }
+  }
+
+  const notice = ({ persisted, type }: HostEvent) => {
+    // A page with a connection is not kept for going back to.
+    if (type === "pagehide") shut()
+    else if (type === "online" || persisted) begin((attempts = 0))
+    else look()
+    changed()
+  }
+
+  const listen = (isOn: boolean) => {
+    clearInterval(looking)
+    looking = isOn ? setInterval(look, lookEvery) : undefined
+    for (const type of ["visibilitychange", "offline", "online", "pagehide", "pageshow"])
+      host[isOn ? "addEventListener" : "removeEventListener"]?.(type, notice)
+    begin()
+  }
+
+  return {
+    state: () => ({ isUp: isConnected || Date.now() < calmUntil, road: roads[road]!, retryAt, error }),
+    token: current,
+    read: () => {
+      let isReading = 1
+      readers++
+      if (!looking && !isClosed) listen(true)
+      return () => {
+        readers -= isReading
+        isReading = 0
+        setTimeout(() => readers || !looking || listen(false), linger)
+      }
+    },
+    reconnect: () => {
+      error = undefined
+      isRenewed = false
+      begin((attempts = short = 0))
+    },
+    close: () => {
+      isClosed = true
+      listen(false)
+    }
+  }
+}
+
+/** What is wrong for longer has a problem, and so a status; of the others only a token helps. Who says goodbye has held. */
+const farewell = ({ code, problem, retryAfterMs = 1 }: GoodbyeMessage): End => ({
+  code,
+  retryAfterMs,
+  status: /^(expired|revoked|unauth)/.test(code) ? 401 : 0,
+  ...problem
+})
