@@ -70,6 +70,12 @@ const casting = <Name extends "rates" | "chat" | `support:${string}`>(
   options: Partial<Options<Name>> & Pick<Options<Name>, "collections">
 ) => connect<Api, Name>(daemon.url, options)
 
+const refused = async (write: Promise<unknown>) =>
+  write.then(
+    () => undefined,
+    ({ code, message, status }: CastError) => ({ code, message, status })
+  )
+
 describe.each(roads)("a client by %s", (road) => {
   it("has the server's rows, and what becomes of them", async () => {
     const cast = casting({ collections: ["rates"], roads: [road], interval: "50ms" })
@@ -129,11 +135,6 @@ describe.each(roads)("a client by %s", (road) => {
 
   it("is told what is wrong with what it writes", async () => {
     const cast = casting({ collections: ["chat"], roads: [road] })
-    const refused = async (write: Promise<unknown>) =>
-      write.then(
-        () => undefined,
-        ({ code, message, status }: CastError) => ({ code, message, status })
-      )
     const long = await refused(cast.chat.append({ text: "x".repeat(21) }))
     assert.deepInclude(long, { code: "invalid_row", status: 400 })
     assert.include(long!.message, "text")

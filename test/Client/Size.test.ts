@@ -1,19 +1,14 @@
 import { gzipSync } from "node:zlib"
 
 import { assert, it } from "@effect/vitest"
-import { build } from "esbuild"
+import { rolldown } from "rolldown"
 
 /** What a page loads of it, in bytes: bundled, minified, gzip. */
 const sizeOf = async (entry: string) => {
-  const { outputFiles } = await build({
-    entryPoints: [`client/${entry}.ts`],
-    bundle: true,
-    minify: true,
-    format: "esm",
-    target: "es2022",
-    write: false
-  })
-  return gzipSync(outputFiles[0]!.contents, { level: 9 }).length
+  const bundle = await rolldown({ input: `client/${entry}.ts`, platform: "browser" })
+  const { output } = await bundle.generate({ format: "esm", minify: true })
+  await bundle.close()
+  return gzipSync(output[0].code, { level: 9 }).length
 }
 
 it("the client is at most 4 KB, gzip", async () => {
