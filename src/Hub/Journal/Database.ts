@@ -4,39 +4,28 @@
  * Commits are appended to a log. When the log has grown longer than the checkpoint, a new checkpoint is made of the last
  * one and the log, in slices between which commits are appended as ever, and what it covers goes.
  */
-import { existsSync, mkdirSync, statSync } from "node:fs"
-import { dirname } from "node:path"
-import { DatabaseSync, type StatementSync } from "node:sqlite"
+import { statSync } from "node:fs"
+import type { DatabaseSync, StatementSync } from "node:sqlite"
 import { crc32 } from "node:zlib"
 
-import { type Answered, answeredFor, mostAnswered, mostAnsweredText } from "../../Answered.ts"
 import { awayIn, checkpointOf, type Declaration, replay, settleMembers } from "../Checkpoint.ts"
 import type { Entry, Expiring, Kept, Member, Past, PastAsked } from "../Journal.ts"
-import { History, historyTables, historyUpgrade } from "./History.ts"
 import { defaultMemory, type Memory } from "../State.ts"
-import { layMembers, Members } from "./Members.ts"
+import { Answers } from "./Answers.ts"
+import { openFile, transact } from "./File.ts"
+import { History } from "./History.ts"
+import { Members } from "./Members.ts"
 import { DatabaseMistake, mistakeOf, openMistakeOf } from "./Mistake.ts"
 
-/** "RTCS", so that nobody takes the file for another, nor we another's for ours. */
-const applicationId = 0x52544353
-const layout = 5
-/** Those that can be made into this one: without ages in history, and without members by themselves. */
-const olderLayouts: ReadonlySet<number> = new Set([3, 4])
 /** A log of fewer characters than this is not worth a checkpoint. */
 const shortLog = 4 * 1024 * 1024
-
-/** Step by step: in a folder such as /proc, `mkdirSync` of all steps at once never returns (Node 24). */
-const makeFolder = (folder: string): void => {
-  if (existsSync(folder)) return
-  makeFolder(dirname(folder))
-  mkdirSync(folder)
-}
 
 export class Database {
   private readonly db: DatabaseSync
   private readonly file: string
   private readonly inode: number
   private readonly insert: StatementSync
+  private readonly answers: Answers
   private readonly history: History
   private readonly members: Members
   private readonly memory: Memory
@@ -53,24 +42,8 @@ export class Database {
   constructor(file: string, fresh: Pick<Kept, "epoch" | "collections">, memory: Memory = defaultMemory) {
     this.memory = memory
     this.file = file
-    const size = statSync(file, { throwIfNoEntry: false })?.size
-    // SQLite would throw it away, and with it commits that belong to a file which was moved or emptied.
-    if ((size ?? 0) === 0 && (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0)
-      throw new DatabaseMistake("corrupt", `${file}-wal, its log, is there without it`)
+    this.db = openFile(file, fresh)
     try {
-      makeFolder(dirname(file))
-      this.db = new DatabaseSync(file, { timeout: 0 })
-    } catch (error) {
-      throw openMistakeOf(file, error)
-    }
-    try {
-      // One process at a time, for good. First of all, so that the index of the log needs no shared memory.
-      this.db.exec("PRAGMA locking_mode = EXCLUSIVE")
-      if (size !== undefined) this.recognise()
-      this.db.exec("PRAGMA journal_mode = WAL")
-      // A death of the process loses nothing; the tail that a power cut may lose is noticed by the tips.
-      this.db.exec("PRAGMA synchronous = NORMAL")
-      this.transact(() => this.lay(fresh))
       const hub = this.db.prepare("SELECT epoch, collections, generation FROM hub").get() as {
         epoch: string
         collections: string
@@ -82,6 +55,7 @@ export class Database {
       this.discard()
       this.inode = statSync(file).ino
       this.insert = this.db.prepare("INSERT INTO log (revision, text) VALUES (?, ?)")
+      this.answers = new Answers(this.db)
       this.history = new History(this.db)
       this.members = new Members(this.db)
       this.logLength = this.sum("log")
@@ -92,69 +66,11 @@ export class Database {
     }
   }
 
-  private recognise(): void {
-    const { application_id } = this.db.prepare("PRAGMA application_id").get() as { application_id: number }
-    const { user_version } = this.db.prepare("PRAGMA user_version").get() as { user_version: number }
-    const { tables } = this.db.prepare("SELECT count(*) AS tables FROM sqlite_schema").get() as {
-      tables: number
-    }
-    // A run that was killed before its first transaction leaves an empty file.
-    if (application_id === 0 && tables === 0) return
-    if (application_id !== applicationId) throw new DatabaseMistake("foreign", "another application's file")
-    if (user_version !== layout && !olderLayouts.has(user_version))
-      throw new DatabaseMistake("version", `layout ${user_version}, and this is ${layout}`)
-  }
-
-  private lay({ collections, epoch }: Pick<Kept, "epoch" | "collections">): void {
-    // Nothing is written where all is there: the disk may be full, and what it has can be served still.
-    if (this.isLaid(layout)) return
-    if (this.isLaid(3)) this.db.exec(historyUpgrade)
-    this.db.exec(`
-      PRAGMA application_id = ${applicationId};
-      PRAGMA user_version = ${layout};
-      CREATE TABLE IF NOT EXISTS hub (
-        epoch TEXT NOT NULL, collections TEXT NOT NULL, generation INTEGER NOT NULL
-      ) STRICT;
-      CREATE TABLE IF NOT EXISTS log (revision INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
-      CREATE TABLE IF NOT EXISTS checkpoint (
-        generation INTEGER NOT NULL, part INTEGER NOT NULL, crc INTEGER NOT NULL, text TEXT NOT NULL,
-        PRIMARY KEY (generation, part)
-      ) STRICT, WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS answered (id TEXT PRIMARY KEY, at INTEGER NOT NULL, text TEXT NOT NULL) STRICT;
-      CREATE INDEX IF NOT EXISTS answered_by_age ON answered (at);
-      ${historyTables}
-      ${layMembers}
-    `)
-    this.db
-      .prepare("INSERT INTO hub SELECT ?, ?, 0 WHERE NOT EXISTS (SELECT 1 FROM hub)")
-      .run(epoch, JSON.stringify(collections))
-  }
-
-  private isLaid(as: number): boolean {
-    const { user_version } = this.db.prepare("PRAGMA user_version").get() as { user_version: number }
-    return (
-      user_version === as &&
-      this.db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'hub'").get() !== undefined
-    )
-  }
-
   private sum(table: "log" | "checkpoint"): number {
     const { length } = this.db
       .prepare(`SELECT coalesce(sum(length(text)), 0) AS length FROM ${table}`)
       .get() as { length: number }
     return length
-  }
-
-  private transact<A>(run: () => A): A {
-    this.db.exec("BEGIN IMMEDIATE")
-    try {
-      const result = run()
-      this.db.exec("COMMIT")
-      return result
-    } catch (error) {
-      if (this.db.isTransaction) this.db.exec("ROLLBACK")
-      throw error
-    }
   }
 
   /** Everything that is kept. Throws a `DatabaseMistake`. */
@@ -171,7 +87,7 @@ export class Database {
         .all() as unknown as ReadonlyArray<Entry>
       this.newest = entries.at(-1)?.revision ?? this.newest
       const { collections, epoch } = this
-      const answered = this.answered()
+      const answered = this.answers.newest()
       const members = this.members.touchedBy(entries)
       return { epoch, collections, pieces: pieces.map(({ text }) => text), entries, members, answered }
     } catch (error) {
@@ -197,10 +113,10 @@ export class Database {
     try {
       // With FULL the log is on the disk itself when the transaction is over.
       if (outlivesPower) this.db.exec("PRAGMA synchronous = FULL")
-      this.transact(() => {
+      transact(this.db, () => {
         for (const { answered, history = [], revision, text } of entries) {
           this.insert.run(revision, text)
-          if (answered !== undefined) this.answer(answered)
+          if (answered !== undefined) this.answers.add(answered)
           if (history.length > 0) this.history.add(history)
         }
       })
@@ -211,25 +127,6 @@ export class Database {
     }
     this.newest = entries.at(-1)!.revision
     for (const { text } of entries) this.logLength += text.length
-  }
-
-  private answer(answered: Answered): void {
-    this.db.prepare("DELETE FROM answered WHERE at < ?").run(answered.at - answeredFor)
-    this.db
-      .prepare("INSERT OR REPLACE INTO answered (id, at, text) VALUES (?, ?, ?)")
-      .run(answered.id, answered.at, JSON.stringify(answered))
-  }
-
-  private answered(): ReadonlyArray<Answered> {
-    const newest: Array<Answered> = []
-    let length = 0
-    const found = this.db.prepare("SELECT text FROM answered ORDER BY at DESC LIMIT ?").iterate(mostAnswered)
-    for (const { text } of found) {
-      length += (text as string).length
-      if (length > mostAnsweredText) break
-      newest.push(JSON.parse(text as string) as Answered)
-    }
-    return newest.toReversed()
   }
 
   /** Throws a `DatabaseMistake`. */
@@ -244,7 +141,7 @@ export class Database {
   /** One step of letting go of history that is kept no longer. `true`: there is more. Throws a `DatabaseMistake`. */
   expire(expiring: Expiring): boolean {
     try {
-      return this.transact(() => this.history.expire(expiring))
+      return transact(this.db, () => this.history.expire(expiring))
     } catch (error) {
       throw mistakeOf(error)
     }
@@ -253,7 +150,7 @@ export class Database {
   /** Throws a `DatabaseMistake`. */
   keep(member: Member): void {
     try {
-      this.transact(() => this.members.keep(member))
+      transact(this.db, () => this.members.keep(member))
     } catch (error) {
       throw mistakeOf(error)
     }
@@ -271,7 +168,7 @@ export class Database {
   /** Puts a checkpoint in place of everything. Throws a `DatabaseMistake`. */
   replace({ collections, pieces }: Pick<Kept, "collections" | "pieces">): void {
     try {
-      this.transact(() => {
+      transact(this.db, () => {
         this.db.prepare("UPDATE hub SET collections = ?").run(JSON.stringify(collections))
         this.write(this.generation + 1, 0, pieces)
         this.adopt(Number.MAX_SAFE_INTEGER)
@@ -299,10 +196,10 @@ export class Database {
       const generation = this.generation + 1
       let part = 0
       for (const piece of checkpointOf(state)) {
-        this.transact(() => this.write(generation, part++, [piece]))
+        transact(this.db, () => this.write(generation, part++, [piece]))
         yield
       }
-      this.transact(() => {
+      transact(this.db, () => {
         this.adopt(upTo)
         this.members.drop(over)
       })
