@@ -151,16 +151,17 @@ const serve = <R>(
   HttpRouter.serve(
     HttpRouter.use(
       Effect.fnUntraced(function* (router) {
-        const { origins } = yield* Settings
+        const { origins, sizes } = yield* Settings
+        const around = { origins, maxUrl: sizes.url }
         const all = yield* endpoints(origins)
         for (const { handler, method, path } of all) {
-          const guarded = guard(path, origins, handler)
+          const guarded = guard(path, around, handler)
           yield* router.add(method, path, guarded)
           // A method that the types of 4.1.0 leave out: for HEAD the router looks for GET only where it finds nothing,
           // and it would find the route for everything else.
           if (method === "GET") yield* router.add("HEAD" as "GET", path, guarded)
         }
-        yield* router.add("*", "*", guard("*", origins, yield* fallback(all, page)))
+        yield* router.add("*", "*", guard("*", around, yield* fallback(all, page)))
         yield* router.addGlobalMiddleware(routable)
         if (basePath !== "") yield* router.addGlobalMiddleware(under(basePath))
       })

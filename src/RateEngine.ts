@@ -207,7 +207,8 @@ export class RateEngine extends Context.Service<
           const { delta, key } = made
           const consequence = consequences.ofWrite(board, collection, delta, now)
           const wrote: Wrote = {
-            revision: board.revision() + (consequence.commit.deltas.size > 0 || repeat !== undefined ? 1 : 0),
+            // A commit of nothing, which only keeps the answer, is nothing to wait for.
+            revision: board.revision() + (consequence.commit.deltas.size > 0 ? 1 : 0),
             key,
             row: draft.row === undefined ? undefined : (delta.put.get(key) ?? draft.row),
             isNew: draft.before === undefined

@@ -5,10 +5,12 @@ import { Config, ConfigProvider, Context, Effect, Layer, Option, Schema } from "
 
 import { accessConfig, accessOf, isOpenToAnybody, list } from "./Settings/Access.ts"
 import { limitsConfig, networkOf } from "./Settings/Limits.ts"
+import { sizesConfig } from "./Settings/Sizes.ts"
 
 export { misspelt } from "./Settings/Misspelt.ts"
 export { type Access, accessConfig, accessOf, type Keys } from "./Settings/Access.ts"
 export { type Limited, networkOf } from "./Settings/Limits.ts"
+export type { Sizes } from "./Settings/Sizes.ts"
 
 const basePath = (text: string): string => {
   const path = text.replace(/^\/*/, "/").replace(/\/+$/, "")
@@ -30,6 +32,7 @@ const settings = Config.all({
   ),
   access: accessConfig,
   limits: limitsConfig,
+  sizes: sizesConfig,
   /** PEM files; with both the daemon speaks TLS, HTTP/2 and HTTP/1.1. */
   tlsKeyFile: Config.option(Config.String("TLS_KEY_FILE")),
   tlsCertFile: Config.option(Config.String("TLS_CERT_FILE")),

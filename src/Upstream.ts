@@ -21,6 +21,7 @@ import { makePoller, type Poller, type Reading, type Refreshed, timesOf } from "
 
 export { PollFailed } from "./Upstream/Failure.ts"
 export type { Extract, Failure, Notes, Since } from "./Upstream/Extract.ts"
+export { exactly } from "./Upstream/Exactly.ts"
 export { unfit } from "./Upstream/Fit.ts"
 export { threadFrom } from "./Upstream/Extraction.ts"
 export type { Outcome, Reading, Refreshed } from "./Upstream/Poller.ts"
@@ -94,7 +95,7 @@ export class Upstream extends Context.Service<
         if (declared.made._tag !== "Written") continue
         const { onHistory, onWrite } = declared.made.options
         if (typeof onWrite === "object" && !hooks.has(onWrite))
-          hooks.set(onWrite, yield* makeHook(client, onWrite))
+          hooks.set(onWrite, yield* makeHook(client, onWrite, (name) => declares(catalog, name)!.row))
         if (onHistory !== undefined) olders.set(declared.name, yield* makeOlder(client, declared, onHistory))
       }
       const run = yield* FiberMap.runtime(fibers)()
@@ -108,7 +109,6 @@ export class Upstream extends Context.Service<
         const id = familyOf(name)?.id
         const extract = yield* extraction(name)
         const source = sourceOf(name)!
-        const done = Deferred.makeUnsafe<void>()
         const poller = yield* makePoller({
           name,
           source,
@@ -118,15 +118,10 @@ export class Upstream extends Context.Service<
               : makeLoad(client, source.load, { collection: name, id }, extract),
           // What is loaded for everybody is wanted by everybody.
           demand: () => (source.once === true && id === undefined ? wanted : demands.of(name)),
-          publish: Effect.fnUntraced(function* (reading) {
-            yield* PubSub.publish(readings, reading)
-            // What is read once is read until it counts.
-            if (source.once === true && (yield* Deferred.await(reading.settled)))
-              yield* Deferred.succeed(done, undefined)
-          })
+          publish: (reading) => PubSub.publish(readings, reading)
         })
         pollers.set(name, poller)
-        yield* Effect.raceFirst(poller.run, Deferred.await(done))
+        yield* poller.run
         if (isDone(name)) pollers.delete(name)
       }, Effect.scoped)
 

@@ -258,7 +258,11 @@ export class SocketClient extends Client {
   }
 
   say(message: object): void {
-    this.ws.send(JSON.stringify(message))
+    this.sayText(JSON.stringify(message))
+  }
+
+  sayText(text: string): void {
+    this.ws.send(text)
   }
 
   /** Waits for the answer to what was said with this `ref`. */

@@ -66,12 +66,16 @@ const nearby = (path: string): string => {
 
 /** `line 12`, or `rows.ts:12` for a file that the config imports; empty where nobody knows. */
 const placeOf = (error: unknown, path: string): string => {
+  const isUnparsed = error instanceof SyntaxError
   const stack = error instanceof Error ? (error.stack ?? "") : ""
-  const places = [...stack.matchAll(/(file:\/\/.*?):(\d+)/g)]
+  // Of frames alone, and of the first line of what is no JavaScript: a message may speak of files, too.
+  const frames = stack.split("\n").filter((line, i) => /^\s+at /.test(line) || (i === 0 && isUnparsed))
+  const places = frames
+    .flatMap((line) => Array.from(line.matchAll(/(file:\/\/\/.*?):(\d+)/g)))
     .map(([, url, line]) => ({ file: fileURLToPath(url!), line: line! }))
     .filter(({ file }) => !file.includes("node_modules"))
   const own = places.find(({ file }) => file === path)
-  const place = own ?? (error instanceof SyntaxError ? (places[0] ?? checked(path)) : places[0])
+  const place = own ?? (isUnparsed ? (places[0] ?? checked(path)) : places[0])
   if (place === undefined) return ""
   return place.file === path ? `line ${place.line}` : `${relative(dirname(path), place.file)}:${place.line}`
 }

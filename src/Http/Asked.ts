@@ -58,13 +58,17 @@ export const duration = (name: keyof typeof bounds, text: string): number => {
   )
 }
 
-/** Items of one list: whoever wants more of a collection reads it whole, and narrowing it would cost us more than that. */
-const mostItems = 1_000
-
-const bounded = (name: string, all: ReadonlyArray<string>): ReadonlyArray<string> => {
-  if (all.length <= mostItems) return all
-  throw invalid(`"${name.slice(0, 80)}" has more than ${mostItems} items; leave it out and read all`)
+/** Throws a Problem where a list has more items than `most`. */
+export const bound = (asked: Asked, most: number): void => {
+  const own = [...asked.own].map(([name, narrowing]) => [`${name}.`, narrowing] as const)
+  for (const [prefix, { fields, keys, where }] of [["", asked] as const, ...own])
+    for (const [name, all] of Object.entries({ keys, fields, where }))
+      if (all !== undefined && all.length > most) throw tooMany(prefix + name, most)
+  if (asked.collections !== undefined && asked.collections.length > most) throw tooMany("collections", most)
 }
+
+const tooMany = (name: string, most: number): Problem =>
+  invalid(`"${name.slice(0, 80)}" has more than ${most} items; leave it out and read all`)
 
 /** Lists split at commas after decoding; a list that is there with nothing in it is empty, and no item may be. */
 const items = (name: string, values: ReadonlyArray<string>): ReadonlyArray<string> => {
@@ -81,13 +85,13 @@ const narrowing = (all: ReadonlyMap<string, ReadonlyArray<string>>, prefix: stri
   const keys =
     of("keys") === undefined && of("key") === undefined
       ? undefined
-      : bounded(`${prefix}keys`, [...items(`${prefix}keys`, of("keys") ?? []), ...(of("key") ?? [])])
+      : [...items(`${prefix}keys`, of("keys") ?? []), ...(of("key") ?? [])]
   const fields = of("fields")
   const where = of("where")
   return {
     ...(keys === undefined ? {} : { keys }),
     ...(fields === undefined ? {} : { fields: items(`${prefix}fields`, fields) }),
-    ...(where === undefined ? {} : { where: bounded(`${prefix}where`, where) })
+    ...(where === undefined ? {} : { where })
   }
 }
 
@@ -144,7 +148,7 @@ const members = ["type", "ref", "collections", "keys", "fields", "where", "since
 
 const strings = (name: string, value: unknown): ReadonlyArray<string> | undefined => {
   if (value === undefined) return undefined
-  if (Array.isArray(value) && value.every((item) => typeof item === "string")) return bounded(name, value)
+  if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value
   throw invalid(`"${name.slice(0, 80)}" is not an array of strings`)
 }
 

@@ -122,18 +122,17 @@ function make(access: Access, origins: ReadonlySet<string>) {
       address: string,
       byCookie = false
     ): Effect.fn.Return<Caller, Problem> {
-      const wait = guesses.wait(address, text)
-      if (wait !== undefined) return yield* wrongSoOften(wait)
-      if (tokens === undefined) {
-        guesses.wasWrong(address)
+      const taken = guesses.take(address, text)
+      if (typeof taken === "number") return yield* wrongSoOften(taken)
+      if (tokens === undefined)
         return yield* bad("no token counts here: there is no key that it could be checked with")
-      }
       const caller = yield* tokens.check(text, byCookie).pipe(
         Effect.mapError(({ detail, isForged = false, isOurs = false }) => {
-          if (isForged) guesses.wasWrong(address)
+          if (!isForged) taken()
           return isOurs ? new Problem({ code: "unavailable", detail, retryAfterMs: 5_000 }) : bad(detail)
         })
       )
+      taken()
       guesses.wasGood(text)
       revocations.saw(caller)
       yield* stillGood(caller)

@@ -4,8 +4,6 @@ import { HttpIncomingMessage, type HttpServerRequest } from "effect/http"
 
 import { Problem } from "./Problem.ts"
 
-/** Bytes; more are refused while they come. */
-const maxBytes = 1024 * 1024
 /** A body that comes slower than this is not waited for. */
 const within = "10 seconds"
 
@@ -15,8 +13,10 @@ const utf8 = new TextDecoder("utf-8", { fatal: true })
 const isJson = (type: string | undefined): boolean =>
   /^application\/(?:json|merge-patch\+json)\s*(?:;|$)/i.test(type ?? "")
 
+/** `maxBytes`: more are refused while they come. */
 export const textBody = Effect.fnUntraced(function* (
-  request: HttpServerRequest.HttpServerRequest
+  request: HttpServerRequest.HttpServerRequest,
+  maxBytes: number
 ): Effect.fn.Return<string, Problem> {
   if (!isJson(request.headers["content-type"]))
     return yield* new Problem({
@@ -43,9 +43,12 @@ export const textBody = Effect.fnUntraced(function* (
   })
 })
 
-export const parseBody = (text: string): Effect.Effect<unknown, Problem> =>
+export const parseBody = (
+  text: string,
+  parse: (text: string) => unknown = JSON.parse
+): Effect.Effect<unknown, Problem> =>
   Effect.try({
-    try: () => JSON.parse(text) as unknown,
+    try: () => parse(text),
     catch: (error) =>
       new Problem({
         code: "bad_request",

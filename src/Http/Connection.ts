@@ -127,7 +127,7 @@ export class Connection implements Subscriber, OutletEvents, PeerEvents {
       )
     switch (message["type"]) {
       case "write":
-        return this.writing().ask(message, (written) =>
+        return this.writing().ask(message, data, (written) =>
           written instanceof Problem
             ? answer(written)
             : this.say(JSON.stringify({ type: "ack", ref, ...written }))
@@ -293,7 +293,7 @@ const tooFast = new Problem({
 const badMessage = (detail: string) => new Problem({ code: "bad_message", detail })
 
 const breaches: { readonly [rule in Breach]: Problem } = {
-  "too large": new Problem({ code: "too_large", detail: "a message is at most 64 KiB" }),
+  "too large": new Problem({ code: "too_large", detail: "a message is larger than may be" }),
   "too slow": badMessage("a message has to be whole within 8 s"),
   "no frame": badMessage("this is no WebSocket frame, or no UTF-8, or in more than 256 fragments")
 }

@@ -21,15 +21,20 @@ export const clientLeft = (route: string): Effect.Effect<void> =>
     Effect.andThen(Effect.logDebug("the client left").pipe(Effect.annotateLogs({ route })))
   )
 
-/** Longer URLs are refused: no query needs them, and each is kept while it is read. */
-const maxUrl = 8 * 1024
-
 export type Handler<R = never> = (
   request: HttpServerRequest.HttpServerRequest
 ) => Effect.Effect<HttpServerResponse.HttpServerResponse, Problem | Unreadable, R>
 
 /** In as few steps as it can be: it stands in the way of every connection. */
-export const guard = <R>(route: string, origins: ReadonlySet<string>, handler: Handler<R>) => {
+export const guard = <R>(
+  route: string,
+  { maxUrl, origins }: { readonly origins: ReadonlySet<string>; readonly maxUrl: number },
+  handler: Handler<R>
+) => {
+  const tooLong = new Problem({
+    code: "uri_too_long",
+    detail: `the URL is longer than ${maxUrl} characters`
+  })
   const failed = (
     cause: Cause.Cause<Problem | Unreadable>
   ): Effect.Effect<HttpServerResponse.HttpServerResponse, never, never> =>
@@ -94,5 +99,3 @@ const stopping = new Problem({
   detail: "the server stops before this was answered, and it may have been done all the same; try again",
   retryAfterMs: 2_000
 })
-
-const tooLong = new Problem({ code: "uri_too_long", detail: `the URL is longer than ${maxUrl} characters` })

@@ -2,7 +2,7 @@
 import { Clock, Context, Effect, Layer } from "effect"
 import type { HttpServerRequest } from "effect/http"
 
-import { type Limited, Settings } from "../Settings.ts"
+import { type Limited, Settings, type Sizes } from "../Settings.ts"
 import { steady } from "../Steady.ts"
 import type { Caller } from "./Auth/Caller.ts"
 import { Addresses, proxy } from "./Limits/Addresses.ts"
@@ -25,6 +25,7 @@ const unlimited: Limited = {
   authFailuresPerMinute: 1e9,
   trustedProxies: []
 }
+const unbounded: Sizes = { url: 1e9, headers: 1e9, body: 1e9, message: 1e9, items: 1e9 }
 
 export class Limits extends Context.Service<
   Limits,
@@ -40,6 +41,7 @@ export class Limits extends Context.Service<
     /** Counts a connection, whatever comes on it, by its peer; gives as whose, `undefined` where it is one too many. */
     readonly arrive: (peer: string | undefined) => string | undefined
     readonly depart: (whose: string) => void
+    readonly sizes: Sizes
     /** At the API key and at tokens, by address. */
     readonly guesses: Guesses
     /** For the messages of one connection. */
@@ -49,15 +51,15 @@ export class Limits extends Context.Service<
   static readonly layer = Layer.effect(
     Limits,
     Effect.gen(function* () {
-      const { limits } = yield* Settings
-      return yield* make(limits, yield* Quotas)
+      const { limits, sizes } = yield* Settings
+      return yield* make(limits, sizes, yield* Quotas)
     })
   )
 
   /** None, for clients in memory. */
   static readonly layerOpen = Layer.effect(
     Limits,
-    Effect.flatMap(quotasOf(unlimited), (quotas) => make(unlimited, quotas))
+    Effect.flatMap(quotasOf(unlimited), (quotas) => make(unlimited, unbounded, quotas))
   )
 }
 
@@ -80,7 +82,7 @@ const notYet = (tooSoon: TooSoon): Problem =>
         retryAfterMs: tooSoon
       })
 
-function make(limited: Limited, quotas: Quotas["Service"]) {
+function make(limited: Limited, sizes: Sizes, quotas: Quotas["Service"]) {
   return Effect.gen(function* () {
     const time = steady(yield* Clock.Clock)
     const addresses = new Addresses(limited.trustedProxies)
@@ -135,6 +137,7 @@ function make(limited: Limited, quotas: Quotas["Service"]) {
       depart: (whose) => {
         if (whose !== proxy) arrived.give(whose)
       },
+      sizes,
       guesses: new Guesses(time, limited.authFailuresPerMinute),
       messages: () => new Bucket(time, limited.messagesPerSecond)
     })

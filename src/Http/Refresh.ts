@@ -25,13 +25,14 @@ export const refresh = (ground: Ground) =>
         detail: "one collection is refreshed at a time, not a pattern"
       })
     yield* admission(ground, [name])
+    // Before it is made: it is made though the client leaves.
+    yield* ground.auth.audit(caller, { what: "refresh", of: name, address: ground.limits.addressOf(request) })
     const { ok, refreshed, retryAfterMs } = yield* upstream.refresh(name)
     const { asOf, health } = hub.look(name)
     if (!ok) {
       const detail = health.error?.detail ?? "The upstream did not answer."
       return yield* new Problem({ code: "unavailable", detail, retryAfterMs: Math.max(retryAfterMs, 1_000) })
     }
-    yield* ground.auth.audit(caller, { what: "refresh", of: name, address: ground.limits.addressOf(request) })
     const answer = {
       epoch: hub.epoch,
       revision: hub.revision(),

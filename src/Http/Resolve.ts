@@ -6,7 +6,7 @@ import { type Catalog, type Declared, declares } from "../Catalog.ts"
 import { familyOf } from "../Collection.ts"
 import { makeQuery, type Part, type Query } from "../Hub.ts"
 import { didYouMean } from "../Nearest.ts"
-import type { Asked, Narrowing } from "./Asked.ts"
+import { type Asked, bound, type Narrowing } from "./Asked.ts"
 import { allow, type Caller, may, notAllowed, refusal } from "./Auth/Caller.ts"
 import type { Deed } from "./Auth/Rights.ts"
 import { Problem } from "./Problem.ts"
@@ -15,8 +15,9 @@ const maxMemberBytes = 256
 
 const invalid = (detail: string) => new Problem({ code: "invalid_query", detail })
 
-/** Throws a Problem. */
-export const resolve = (catalog: Catalog["Service"], asked: Asked, caller: Caller): Query => {
+/** `most`: items of a list. Throws a Problem. */
+export const resolve = (catalog: Catalog["Service"], asked: Asked, caller: Caller, most: number): Query => {
+  bound(asked, most)
   const named = new Map<string, Declared>()
   for (const name of asked.collections ?? everything(catalog, caller))
     named.set(name, lookUp(catalog, name, caller, "read"))

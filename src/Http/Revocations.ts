@@ -21,12 +21,14 @@ export const revocations = ({ auth, limits }: Ground) =>
         ? new Problem({ code: "unauthenticated", detail: "only a backend may, by the API key" })
         : new Problem({ code: "forbidden", detail: "only a backend may, by the API key" })
     yield* noParameters(request)
-    const revoked = decode(yield* Effect.flatMap(textBody(request), parseBody))
+    const revoked = decode(yield* Effect.flatMap(textBody(request, limits.sizes.body), parseBody))
     if (Option.isNone(revoked))
       return yield* new Problem({
         code: "bad_request",
         detail: `the body is {"sub":"…"} or {"jti":"…"}, of at most ${maxName} characters`
       })
+    const of = "sub" in revoked.value ? "sub" : "jti"
+    yield* auth.audit(caller, { what: "revocation", of, address: limits.addressOf(request) })
     if (!(yield* auth.revoke(revoked.value)))
       return yield* new Problem({
         code: "unavailable",
@@ -34,7 +36,5 @@ export const revocations = ({ auth, limits }: Ground) =>
           "connections are ended, but no more revocations can be remembered: the token counts when it is shown again",
         retryAfterMs: 60_000
       })
-    const of = "sub" in revoked.value ? "sub" : "jti"
-    yield* auth.audit(caller, { what: "revocation", of, address: limits.addressOf(request) })
     return HttpServerResponse.empty({ status: 204, headers: cachingFor(caller, "no-store") })
   })

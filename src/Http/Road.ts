@@ -80,13 +80,13 @@ type Resolved = WeakMap<Asked["own"], Query>
 /** By rights: what one caller may read is not what another may. Those of everybody who shows nothing are one object. */
 const queries = new WeakMap<Catalog["Service"], WeakMap<Caller["rights"], Resolved>>()
 
-const queryIn = (catalog: Catalog["Service"], asked: Asked, caller: Caller): Query => {
+const queryIn = ({ catalog, limits }: Ground, asked: Asked, caller: Caller): Query => {
   let byRights = queries.get(catalog)
   if (byRights === undefined) queries.set(catalog, (byRights = new WeakMap()))
   let known = byRights.get(caller.rights)
   if (known === undefined) byRights.set(caller.rights, (known = new WeakMap()))
   let query = known.get(asked.own)
-  if (query === undefined) known.set(asked.own, (query = resolve(catalog, asked, caller)))
+  if (query === undefined) known.set(asked.own, (query = resolve(catalog, asked, caller, limits.sizes.items)))
   return query
 }
 
@@ -99,7 +99,7 @@ export const queryOf = Effect.fnUntraced(function* (
   caller: Caller,
   minRevision: string | undefined
 ): Effect.fn.Return<Query, Problem> {
-  const query = yield* attempt(() => queryIn(ground.catalog, asked, caller))
+  const query = yield* attempt(() => queryIn(ground, asked, caller))
   yield* arrival(ground, asked.since, minRevision)
   yield* admission(ground, query.parts.keys())
   return query

@@ -23,8 +23,7 @@ const limits = {
   /** Slow bodies: a client has this long to send the whole request, ms. */
   requestTimeout: 10_000,
   connectionsCheckingInterval: 1_000,
-  keepAliveTimeout: keepAlive,
-  maxHeaderSize: 16 * 1024
+  keepAliveTimeout: keepAlive
 }
 
 /**
@@ -50,9 +49,10 @@ const grace = 500
 
 const createServer = (
   tls: Tls | undefined,
-  socketPath: string
+  socketPath: string,
+  maxHeaderSize: number
 ): Effect.Effect<http.Server | http2.Http2SecureServer, ServeError> => {
-  const http1 = { ...limits, shouldUpgradeCallback: upgradesAt(socketPath) }
+  const http1 = { ...limits, maxHeaderSize, shouldUpgradeCallback: upgradesAt(socketPath) }
   return Effect.try({
     try: () =>
       tls === undefined
@@ -86,11 +86,11 @@ export const layerServer = (options: {
     Layer.effect(
       HttpServer.HttpServer,
       Effect.gen(function* () {
-        const { arrive, depart } = yield* Limits
+        const { arrive, depart, sizes } = yield* Limits
         /** And whose they are. */
         const sockets = new Map<Socket, string>()
         // The listeners used here exist on every kind of server.
-        const server = (yield* createServer(options.tls, options.socketPath)) as http.Server
+        const server = (yield* createServer(options.tls, options.socketPath, sizes.headers)) as http.Server
         const forget = function (this: Socket) {
           depart(sockets.get(this)!)
           sockets.delete(this)
@@ -119,7 +119,7 @@ export const layerServer = (options: {
         }).pipe(Effect.repeat(Schedule.spaced(lookEvery)), Effect.forkScoped)
         if (options.detach && options.tls === undefined) allowDetaching(server)
         server.on("upgrade", (incoming, _socket, head) => rememberHead(incoming, head))
-        server.on("clientError", refuse)
+        server.on("clientError", refusing(sizes.headers))
         const made = yield* NodeHttpServer.make(() => server, {
           host: options.host,
           port: options.port,
@@ -138,26 +138,26 @@ export const layerServer = (options: {
     )
   )
 
-const refusals: { readonly [code: string]: Problem } = {
+const refusalsOf = (maxHeaderSize: number): { readonly [code: string]: Problem } => ({
   HPE_HEADER_OVERFLOW: new Problem({
     code: "headers_too_large",
-    detail: `the headers are longer than ${limits.maxHeaderSize} bytes`
+    detail: `the headers are longer than ${maxHeaderSize} bytes`
   }),
   ERR_HTTP_REQUEST_TIMEOUT: new Problem({
     code: "request_timeout",
     detail: `the head of a request has to come within ${limits.headersTimeout} ms, all of it within ${limits.requestTimeout} ms`
   })
-}
+})
 const noHttp = new Problem({ code: "bad_request", detail: "this is no HTTP/1.1 request" })
 
-const refuse = (
-  error: NodeJS.ErrnoException,
-  socket: Socket & { readonly secureConnecting?: boolean }
-): void => {
-  // An answer would wait for the end of a TLS handshake that failed, and so for ever.
-  const isUnheard = !socket.writable || socket.secureConnecting === true
-  if (error.code === "ECONNRESET" || isUnheard) return void socket.destroy()
-  // In the middle of a stream an answer would be read as a part of it.
-  if (isStreaming(socket)) return void socket.destroy()
-  refuseConnection(socket, refusals[error.code ?? ""] ?? noHttp)
+const refusing = (maxHeaderSize: number) => {
+  const refusals = refusalsOf(maxHeaderSize)
+  return (error: NodeJS.ErrnoException, socket: Socket & { readonly secureConnecting?: boolean }): void => {
+    // An answer would wait for the end of a TLS handshake that failed, and so for ever.
+    const isUnheard = !socket.writable || socket.secureConnecting === true
+    if (error.code === "ECONNRESET" || isUnheard) return void socket.destroy()
+    // In the middle of a stream an answer would be read as a part of it.
+    if (isStreaming(socket)) return void socket.destroy()
+    refuseConnection(socket, refusals[error.code ?? ""] ?? noHttp)
+  }
 }

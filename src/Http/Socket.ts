@@ -25,10 +25,9 @@ import { Visit } from "./Visit.ts"
 const protocol = "ratecast.v1"
 /** Whoever showed something wrong, until they are told so. */
 const unknown = anonymous(noRights)
-/** The largest message a client may send, bytes; its parts together. */
-const maxPayload = 64 * 1024
 
 export const socket = Effect.fnUntraced(function* (ground: Ground) {
+  const maxPayload = ground.limits.sizes.message
   const server = new NodeWS.WebSocketServer({
     noServer: true,
     clientTracking: false,

@@ -1,6 +1,8 @@
 /** What one WebSocket writes: one write after the other, in the order in which they came. */
 import { Cause, Effect, Semaphore } from "effect"
 
+import { type Catalog, declares } from "../Catalog.ts"
+import { exactly } from "../Upstream.ts"
 import { Problem, problemIn } from "./Problem.ts"
 import { attempt, type Ground } from "./Road.ts"
 import type { Visit } from "./Visit.ts"
@@ -26,7 +28,8 @@ export class SocketWrites {
     this.fork = fork
   }
 
-  ask(message: { readonly [name: string]: unknown }, answer: (written: Written) => void): void {
+  /** `data`: the same as it came. */
+  ask(message: { readonly [name: string]: unknown }, data: Buffer, answer: (written: Written) => void): void {
     if (this.waiting >= maxWaiting)
       return answer(
         new Problem({ code: "too_many", detail: "so many writes of this connection wait already" })
@@ -35,7 +38,7 @@ export class SocketWrites {
     const { auth, catalog, hub, limits, writes } = this.ground
     const { current, slot } = this.visit
     const written = Effect.gen(function* () {
-      const write = yield* attempt(() => writeInMessage(message))
+      const write = yield* attempt(() => writeInMessage(exact(catalog, message, data)))
       const caller = yield* current
       // It may have waited for others meanwhile.
       yield* auth.stillGood(caller)
@@ -45,10 +48,9 @@ export class SocketWrites {
         .write(
           writeBy(write, caller, slot.address),
           undefined,
-          permitted(auth, caller, write.collection, current)
+          permitted(auth, caller, write.collection, slot.address, current)
         )
         .pipe(Effect.mapError(problemOf))
-      yield* auth.audit(caller, { what: "write", of: write.collection, address: slot.address })
       return { epoch: hub.epoch, revision, key }
     })
     this.fork(
@@ -63,4 +65,16 @@ export class SocketWrites {
       )
     )
   }
+}
+
+/** With the digits of decimals, which a number has lost. */
+const exact = (
+  catalog: Catalog["Service"],
+  message: { readonly [name: string]: unknown },
+  data: Buffer
+): { readonly [name: string]: unknown } => {
+  const { collection, op } = message
+  const declared = typeof collection === "string" ? declares(catalog, collection) : undefined
+  if (declared === undefined) return message
+  return exactly(data.toString("utf8"), declared.row, op === "patch" ? "set" : "row") as typeof message
 }

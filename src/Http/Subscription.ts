@@ -74,7 +74,7 @@ export class Subscription {
       Effect.gen({ self: this }, function* () {
         const asked = yield* asking
         const caller = yield* visit.current
-        const query = yield* attempt(() => resolve(ground.catalog, asked, caller))
+        const query = yield* attempt(() => resolve(ground.catalog, asked, caller, ground.limits.sizes.items))
         const wanted = yield* this.want(answer)
         yield* arrival(ground, asked.since, minRevision)
         const ready = yield* Effect.result(ground.hub.ready(query, asked.since))

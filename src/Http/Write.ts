@@ -4,7 +4,9 @@ import { createHash } from "node:crypto"
 import { Effect } from "effect"
 import { HttpRouter, type HttpServerRequest } from "effect/http"
 
+import { declares } from "../Catalog.ts"
 import { tagOf } from "../RowTag.ts"
+import { exactly } from "../Upstream.ts"
 import { type Caller, may } from "./Auth/Caller.ts"
 import { parseBody, textBody } from "./Body.ts"
 import { textResponse } from "./Json.ts"
@@ -39,15 +41,18 @@ export const write = (ground: Ground, op: Op) =>
     yield* attempt(() => writable(catalog, collection, caller))
     const address = ground.limits.addressOf(request)
     yield* ground.limits.write(caller, address)
-    const text = op === "delete" ? "" : yield* textBody(request)
-    const body = op === "delete" ? undefined : yield* parseBody(text)
+    const text = op === "delete" ? "" : yield* textBody(request, ground.limits.sizes.body)
+    const { row: schema } = declares(catalog, collection)!
+    const body =
+      op === "delete"
+        ? undefined
+        : yield* parseBody(text, (text) => exactly(text, schema, op === "patch" ? "set" : undefined))
     const matching = yield* attempt(() => matchingOf(request))
     const made = yield* attempt(() => writeOf(op, collection, asked, body, matching))
     const repeat = yield* attempt(() => repeatOf(request, caller, op, collection, asked, text))
     const wrote = yield* writes
-      .write(writeBy(made, caller, address), repeat, permitted(ground.auth, caller, collection))
+      .write(writeBy(made, caller, address), repeat, permitted(ground.auth, caller, collection, address))
       .pipe(Effect.mapError(problemOf))
-    yield* ground.auth.audit(caller, { what: "write", of: collection, address })
     // A patch of nothing would show the row to somebody who may only write.
     const row = op !== "patch" || may(caller, "read", collection) ? wrote.row : undefined
     return textResponse(

@@ -39,16 +39,28 @@ export const writable = (catalog: Catalog["Service"], name: string, caller: Call
 export const originOf = ({ kind }: Pick<Collection, "kind">): string =>
   kind === "polled" ? "an upstream" : "other collections"
 
-/** Whether the caller may still write when what a write waits for is over; `undefined`: what they showed does not end. */
+/**
+ * Runs when all that a write waits for is over, just before it is made, also where the client has left: whether the caller
+ * may still write; and what the API key writes is noted. `undefined`: neither is to be asked.
+ */
 export const permitted = (
-  { stillGood }: Auth["Service"],
+  { audit, stillGood }: Auth["Service"],
   caller: Caller,
   collection: string,
+  address: string,
   current: Effect.Effect<Caller> = Effect.succeed(caller)
-): Effect.Effect<void, WriteRefused> | undefined =>
-  caller.by !== "token"
-    ? undefined
-    : current.pipe(
+): Effect.Effect<void, WriteRefused> | undefined => {
+  if (caller.by === "api key") {
+    let isNoted = false
+    // A write that is made anew, since its row had become another, is one.
+    return Effect.suspend(() => {
+      if (isNoted) return Effect.void
+      isNoted = true
+      return audit(caller, { what: "write", of: collection, address })
+    })
+  }
+  return caller.by === "token"
+    ? current.pipe(
         Effect.tap(stillGood),
         Effect.flatMap((caller) => attempt(() => allow(caller, "write", collection))),
         Effect.mapError(
@@ -56,6 +68,8 @@ export const permitted = (
             new WriteRefused({ code: code === "forbidden" ? code : "unauthenticated", detail })
         )
       )
+    : undefined
+}
 
 export const problemOf = ({
   code,

@@ -30,7 +30,7 @@ const meanings: { readonly [trouble in JournalTrouble]: string } = {
   full: "cannot grow: the disk is full. What was acknowledged is kept; make room and start again",
   moved: "was moved or deleted while it was in use. Put it back, or start again to begin anew",
   unfit:
-    "has rows that were written, and that the config has no place for; they are left as they are. Declare their collections as they were, or name those whose rows shall be deleted: FORGET_WRITTEN=chat,notes",
+    "has rows that were written, and that the config has no place for; they are left as they are. Declare their collections as they were (a new field as optional), or say that they may be lost",
   failed: "cannot be used. Choose another folder with RATECAST_DATA, or see what is wrong with this one"
 }
 

@@ -8,21 +8,13 @@ import { Effect, Schema } from "effect"
 
 import type { Answered } from "../Answered.ts"
 import { type Catalog, type Declared, declares } from "../Catalog.ts"
-import {
-  type Collection,
-  type Commit,
-  type Delta,
-  familyOf,
-  field,
-  firstHealth,
-  knownOf,
-  type Row
-} from "../Collection.ts"
-import { Forgettable } from "./Forgettable.ts"
+import { type Commit, type Delta, familyOf, firstHealth } from "../Collection.ts"
 import { checkpointOf, type Declaration, describedOf, describer, replayed, tableOf } from "./Checkpoint.ts"
+import { fitting, refitted, valuesOf } from "./Fitting.ts"
+import { Forgettable } from "./Forgettable.ts"
 import { Journal, JournalFailed } from "./Journal.ts"
+import { counted, Lost } from "./Lost.ts"
 import type { Memory, State } from "./State.ts"
-import { type Kept, Table } from "./Table.ts"
 
 export interface Restarted {
   readonly state: State
@@ -58,13 +50,16 @@ export const restart = Effect.fnUntraced(function* (options: {
   yield* bringChanged(state, kept.collections, collections, memory)
   const { lost, notes } = fit(state, catalog, changedShapes(kept.collections, collections))
   const forgettable = yield* Forgettable
-  const dear = [...lost].filter(([name]) => !forgettable.has(familyOf(name)?.family ?? name))
+  const dear = [...lost.names()].filter((name) => !forgettable.has(name))
   if (dear.length > 0)
     return yield* new JournalFailed({
       file: journal.file,
       trouble: "unfit",
-      detail: dear.map(([name, why]) => `${name}: ${why}`).join("; ")
+      detail: `${dear.map((name) => lost.said(name)).join("; ")}; FORGET_WRITTEN=${dear.join()} starts without them`
     })
+  const idle = [...forgettable].filter((name) => !dear.includes(name) && !lost.has(name))
+  if (idle.length > 0)
+    yield* Effect.logWarning(`FORGET_WRITTEN names ${idle.join(", ")}, of which there is nothing to forget`)
   // Also where only what the journal holds was otherwise: it would be said, and done, at every start.
   if (notes.length > 0 || JSON.stringify(kept.collections) !== JSON.stringify(collections))
     yield* journal.replace({ collections, pieces: [...checkpointOf(state)] })
@@ -72,7 +67,7 @@ export const restart = Effect.fnUntraced(function* (options: {
   if (state.revision === 0 && journal.outlives()) yield* Effect.logInfo(`begins anew in ${journal.file}`)
   if (state.revision > 0) {
     const rows = [...state.names()].reduce((sum, name) => sum + state.size(name), 0)
-    yield* Effect.logInfo(`goes on at revision ${state.revision}, with ${rows} rows`)
+    yield* Effect.logInfo(`goes on at revision ${state.revision}, with ${counted(rows)}`)
   }
   const deltas = new Map([...stale(state, catalog), ...unloaded(state)])
   const first = state.revision === 0 ? undefined : { at, deltas, asOf: new Map<string, number>() }
@@ -149,10 +144,9 @@ const fit = (
   state: State,
   catalog: Catalog["Service"],
   otherShapes: ReadonlySet<string>
-): { readonly notes: ReadonlyArray<string>; readonly lost: ReadonlyMap<string, string> } => {
+): { readonly notes: ReadonlyArray<string>; readonly lost: Lost } => {
   const notes: Array<string> = []
-  /** Rows that nobody can read anew, and why there is no place for them. */
-  const lost = new Map<string, string>()
+  const lost = new Lost()
   const floor = state.revision + 1
   const forget = (name: string, why: string) => {
     state.tables.delete(name)
@@ -163,8 +157,7 @@ const fit = (
     const declared = declares(catalog, name)
     const before = table.collection
     const loses = (rows: number, why: string) => {
-      if (before.kind === "written" && rows > 0)
-        lost.set(name, `${rows} ${rows === 1 ? "row" : "rows"} ${why}`)
+      if (before.kind === "written" && rows > 0) lost.add(name, rows, why)
     }
     if (declared === undefined) {
       loses(table.live.size, "of a collection that is no longer declared")
@@ -179,62 +172,31 @@ const fit = (
     }
     const isOtherwise = otherShapes.has(declared.name)
     if (!isOtherwise && JSON.stringify(describedOf(now)) === JSON.stringify(describedOf(before))) continue
-    const fits = isOtherwise ? fitting(declared) : () => true
+    const fits = isOtherwise ? fitting(declared) : () => undefined
     const { misfits, table: fitted } = refitted(table, now, floor, fits)
     state.tables.set(name, fitted)
-    loses(misfits, "that its schema does not take any more")
-    if (misfits > 0)
+    loses(misfits.rows, `that its schema does not take any more: ${misfits.why}`)
+    const known = new Set(now.fields)
+    for (const name of before.fields)
+      if (!known.has(name))
+        loses(valuesOf(table, name), `with a value of "${name}", which its schema has no more`)
+    if (misfits.rows > 0)
       notes.push(
-        `${name}: ${misfits} rows do not fit its schema any more, and are ${before.kind === "written" ? "deleted" : "read anew"}`
+        `${name}: ${counted(misfits.rows)} do not fit its schema any more, and are ${before.kind === "written" ? "deleted" : "read anew"}`
       )
     else if (fitted.floor === floor)
       notes.push(`${name} has lost fields since the last run: readers get it whole`)
   }
   // In the order of the config's: what is derived from what is forgotten here is forgotten, too.
   const isUnread = (input: string) =>
-    !state.tables.has(input) && firstHealth(catalog.declared.get(input)!.collection).state === "loading"
+    (state.tables.get(input)?.health ?? firstHealth(catalog.declared.get(input)!.collection)).state ===
+    "loading"
   for (const { inputs, name } of catalog.declared.values()) {
     const lost = [...inputs.values()].find(isUnread)
-    if (lost !== undefined && state.tables.has(name))
+    const table = state.tables.get(name)
+    const isLoading = table === undefined || (table.health.state === "loading" && table.live.size === 0)
+    if (lost !== undefined && !isLoading)
       forget(name, `is derived from ${lost}, which is read anew: so are its rows`)
   }
   return { notes, lost }
-}
-
-/** Whether every value that a row has is one of its field today; a field that it lacks comes with the next poll. */
-const fitting = ({ row }: Declared): ((kept: Row) => boolean) => {
-  const fields = Object.entries(row.fields).map(
-    ([name, schema]) => [name, Schema.is(Schema.toType(schema as Schema.ConstraintDecoder<unknown>))] as const
-  )
-  return (kept) => fields.every(([name, is]) => field(kept, name) === undefined || is(kept[name]))
-}
-
-/** With the fields of today; those that are new have no value yet, and nobody has to be told. */
-const refitted = (
-  table: Table,
-  collection: Collection,
-  floor: number,
-  fits: (row: Row) => boolean
-): { readonly table: Table; readonly misfits: number } => {
-  const columns = new Map(table.collection.fields.map((name, column) => [name, column]))
-  const known = new Set(collection.fields)
-  const rows: Array<Kept> = []
-  let misfits = 0
-  for (const kept of table.kept()) {
-    const row = knownOf(kept.row, known)
-    if (kept.gone === 0 && !fits(row)) misfits++
-    else
-      rows.push({
-        ...kept,
-        row,
-        fieldRevs: collection.fields.map((name) => kept.fieldRevs[columns.get(name) ?? -1] ?? kept.born)
-      })
-  }
-  const isWhole = misfits === 0 && table.collection.fields.every((name) => known.has(name))
-  const fitted = new Table(collection, isWhole ? table.floor : floor, table.minTombstones)
-  const { asOf, hasPast, health, healthRev, rev } = table
-  Object.assign(fitted, { asOf, hasPast, health, healthRev, rev })
-  for (const row of rows) fitted.restore(row)
-  fitted.restored()
-  return { table: fitted, misfits }
 }

@@ -31,7 +31,10 @@ export class Repeats {
       const found = this.find(id, now)
       if (found !== undefined) return found.body === body ? Effect.succeed(wroteOf(found)) : another
       const running = this.running.get(id)
-      if (running !== undefined) return running.body === body ? Deferred.await(running.done) : another
+      if (running !== undefined)
+        return running.body === body
+          ? Effect.catchIf(Deferred.await(running.done), isTheirs, () => this.once({ body, id }, write))
+          : another
       const done = Deferred.makeUnsafe<Wrote, WriteRefused>()
       this.running.set(id, { body, done })
       return Effect.onExit(write, (exit) => {
@@ -64,6 +67,9 @@ export class Repeats {
     this.text -= lengthOf(found)
   }
 }
+
+/** Whose token has ended meanwhile; who comes again may have another. */
+const isTheirs = ({ code }: WriteRefused): boolean => code === "unauthenticated" || code === "forbidden"
 
 const another = Effect.fail(
   new WriteRefused({ code: "conflict", detail: "this Idempotency-Key was used for something else" })

@@ -11,8 +11,8 @@ const shortest = 6
 /** From here on two slips are allowed, otherwise one. */
 const long = 10
 
-/** Near to one of ours, and somebody else's: OpenSSL's. */
-const others: ReadonlySet<string> = new Set(["SSL_CERT_FILE"])
+/** Near to one of ours, and somebody else's: OpenSSL's, Node's, Laravel's. */
+const others: ReadonlySet<string> = new Set(["SSL_CERT_FILE", "SSL_KEY_FILE", "APP_KEY"])
 
 /** Of the variables that are set; where the one that may be meant is set too, the other is somebody else's. */
 export const misspelt = (

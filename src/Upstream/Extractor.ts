@@ -140,7 +140,7 @@ export class Extractor {
       if (found === undefined) return failed(failures.notFound)
     }
     if (badCount > total * maxBad) return failed(failures.unreadable)
-    if (policy === "error" && duplicates + mended.size > 0) return failed(failures.twice)
+    if (policy === "error" && duplicates > 0) return failed(failures.twice)
     const since = sinceOf(this.rows, said)
     const rows = advance(since)
     return {

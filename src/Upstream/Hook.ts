@@ -3,8 +3,8 @@ import { Duration, Effect, type Scope } from "effect"
 import type { HttpClient } from "effect/http"
 
 import type { Row } from "../Collection.ts"
-import { type Hook, type HookedWrite, type Refused, isRefused, refuse } from "../Config.ts"
-import { Body } from "./Body.ts"
+import { type Hook, type HookedWrite, isRefused, refuse, type Refused, type RowSchema } from "../Config.ts"
+import { exactly } from "./Exactly.ts"
 import { makeBulkhead, type Unanswered } from "./Bulkhead.ts"
 import { notJson, type PollFailed } from "./Failure.ts"
 import { exchange, unpack } from "./Fetch.ts"
@@ -13,6 +13,8 @@ import { headersOf } from "./Headers.ts"
 /** The row to keep, why there shall be none, or nothing where the write is as it may be. */
 export type Asking = (write: HookedWrite<Row>) => Effect.Effect<Row | Refused | undefined, Unanswered>
 
+const utf8 = new TextDecoder("utf-8", { fatal: true })
+
 const defaults = { timeout: Duration.seconds(5), concurrency: 16 }
 const maxBytes = 1024 * 1024
 /** Characters of a refusal that the writer is told. */
@@ -20,7 +22,8 @@ const maxRefusal = 1_000
 
 export const makeHook = Effect.fnUntraced(function* (
   client: HttpClient.HttpClient,
-  { options }: Hook
+  { options }: Hook,
+  rowOf: (collection: string) => RowSchema
 ): Effect.fn.Return<Asking, never, Scope.Scope> {
   const timeout = options.timeout === undefined ? defaults.timeout : Duration.fromInputUnsafe(options.timeout)
   const { concurrency = defaults.concurrency } = options
@@ -45,9 +48,12 @@ export const makeHook = Effect.fnUntraced(function* (
       redirects: "none"
     })
     if (answer._tag === "NotModified") return yield* notJson("304")
-    const body = new Body(yield* unpack(answer.bytes, answer.encoding, maxBytes))
-    if (body.bytes.length === 0) return undefined
-    const said = yield* Effect.try({ try: () => body.json.value, catch: notJson })
+    const bytes = yield* unpack(answer.bytes, answer.encoding, maxBytes)
+    if (bytes.length === 0) return undefined
+    const said = yield* Effect.try({
+      try: () => exactly(utf8.decode(bytes), rowOf(write.collection), "row"),
+      catch: notJson
+    })
     return yield* saidBy(said)
   })
 

@@ -74,7 +74,7 @@ export interface Refreshed {
 }
 
 export interface Poller {
-  /** Polls until it is interrupted; of a member of a family, until nobody has read it for a while. */
+  /** Polls until it is interrupted; of a member of a family, until nobody has read it for a while; what is read once, until it counts. */
   readonly run: Effect.Effect<void>
   /** Something changed that may make a poll due: somebody came to read. */
   readonly wake: () => void
@@ -194,6 +194,8 @@ export const makePoller = Effect.fnUntraced(function* (options: {
     let early = phase
     for (;;) {
       yield* once
+      // What is read once is read until it counts.
+      if (source.once === true && (yield* Deferred.await(settledLast))) return
       const finishedAt = yield* time.currentTimeMillis
       const idle = times.idleEvery > 0 && !isRead(finishedAt)
       let next = startedAt + times.idleEvery
@@ -218,7 +220,8 @@ export const makePoller = Effect.fnUntraced(function* (options: {
     for (;;) {
       const now = yield* time.currentTimeMillis
       const { readers, touchedAt } = demand()
-      const over = source.family && readers === 0 ? touchedAt + times.forgetAfter : Infinity
+      const isLeft = source.family && readers === 0 && wanted === undefined
+      const over = isLeft ? touchedAt + times.forgetAfter : Infinity
       if (now >= over) return true
       const woken = idle && isRead(now) ? startedAt + times.every : Infinity
       const asked = wanted === undefined ? Infinity : forcedAt()
@@ -234,8 +237,9 @@ export const makePoller = Effect.fnUntraced(function* (options: {
     if (running === undefined && wanted === undefined && retryAfterMs > 0)
       return { refreshed: false, ok: yield* Deferred.await(settledLast), retryAfterMs }
     // Polled by the poller itself, so that there is never a second one in flight.
-    const next =
-      running !== undefined && startedAt >= asked ? running : (wanted ??= Deferred.makeUnsafe<Finished>())
+    // What is read once has no other.
+    const isMet = running !== undefined && (startedAt >= asked || source.once === true)
+    const next = isMet ? running! : (wanted ??= Deferred.makeUnsafe<Finished>())
     latch.openUnsafe()
     const finished = yield* Deferred.await(next)
     if (finished === undefined) return { refreshed: false, ok: false, retryAfterMs: times.refreshEvery }

@@ -77,7 +77,7 @@ const spelt = (asked: Asked): string => {
 
 /** Which of a caller's collections a query may reach; throws where it is another. */
 const staysWithin = (asked: Asked): void => {
-  const query = resolve(catalog, asked, caller)
+  const query = resolve(catalog, asked, caller, 1_000)
   for (const name of [...query.parts.keys(), ...query.patterns.keys()])
     assert.ok(/^(pools|types|chat|order:.+|support:7)$/su.test(name), `it reaches ${JSON.stringify(name)}`)
 }

@@ -1,6 +1,6 @@
 /** Written collections that are loaded from where their rows were, on the virtual clock, over a journal that outlives the hub. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schema } from "effect"
+import { Effect, Fiber, Schema } from "effect"
 import { HttpClient } from "effect/http"
 
 import {
@@ -116,6 +116,21 @@ describe("a written collection that is loaded", () => {
         }).pipe(onChat(disk, script))
         assert.deepStrictEqual(urlsOf(script), ["http://db/chat"])
       })
+    }
+  )
+
+  it.effect(
+    "answers who asks for a refresh meanwhile when it is there: what is read once has no next time",
+    () => {
+      const script = saying(() => Effect.delay(Effect.succeed({ body: rowsOf(2) }), "1 second") as never)
+      return Effect.gen(function* () {
+        yield* advance("100 millis")
+        const demand = yield* Demand
+        const asking = yield* Effect.forkChild(demand.refresh("chat"))
+        yield* advance("2 seconds")
+        assert.deepInclude(yield* Fiber.join(asking), { ok: true, refreshed: true })
+        assert.lengthOf(script.asked, 1)
+      }).pipe(onChat(new Disk(), script))
     }
   )
 

@@ -123,6 +123,23 @@ describe("a start", () => {
     )
   )
 
+  it.effect("takes the rows back that are derived from one more now, which was never read", () => {
+    const { first, run, state } = world()
+    const slow = polled({ ...pools.options, source: source({ url: "http://up/slow", every: "1 second" }) })
+    const of = (from: object) => configOf({ pools, slow, chat, all: pairs({ chat, ...from }) })
+    return Effect.gen(function* () {
+      state.out = "slow"
+      state.asked.add("http://up/slow")
+      yield* first(["chat", "all"], of({}))
+      yield* run(
+        of({ slow }),
+        Effect.gen(function* () {
+          assert.deepStrictEqual(yield* shown("all"), ["loading upstream_status", {}])
+        })
+      )
+    })
+  })
+
   it.effect("changes nothing either where nothing was ever written", () => {
     const { run } = world()
     const of = configOf({ chat, count: countOf(chat) })

@@ -38,9 +38,22 @@ const refusal = (run: Effect.Effect<unknown, unknown>) =>
     return Cause.squash((exit as Exit.Failure<unknown, unknown>).cause) as JournalFailed
   })
 
+const MoreNote = Schema.Struct({ id: Schema.String, text: Schema.String, by: Schema.String })
+const LessNote = Schema.Struct({ id: Schema.String, words: Schema.optional(Schema.String) })
+const as = (row: unknown) => written({ key: "id", row: row as typeof Note })
 const strict = written({ key: "id", row: StrictNote }) as Written<typeof Note.Type>
 const others = [
-  ["a schema that rows do not fit", { notes: strict }, /notes: 1 row that its schema does not take any more/],
+  [
+    "a schema that rows do not fit",
+    { notes: strict },
+    /notes: 1 row that its schema does not take any more: of "text"/
+  ],
+  ["a field that they have to have", { notes: as(MoreNote) }, /notes: 2 rows that .* "by" is missing/],
+  [
+    "a field that is called otherwise now",
+    { notes: as(LessNote) },
+    /notes: 2 rows with a value of "text", which its schema has no more/
+  ],
   ["their collection no longer declared", { note: notes }, /notes: 2 rows of a collection that is no longer/],
   ["another key", { notes: written({ key: "text", row: Note }) }, /notes: 2 rows under another key/]
 ] as const
@@ -55,10 +68,19 @@ describe("rows that were written", () => {
         assert.instanceOf(failure, JournalFailed)
         assert.strictEqual(failure.trouble, "unfit")
         assert.match(failure.message, why)
-        assert.include(failure.message, "FORGET_WRITTEN=")
+        assert.include(failure.message, "FORGET_WRITTEN=notes starts without them")
         assert.deepStrictEqual(yield* run({ notes }, keysOf("notes")), ["a", "b"])
       })
     })
+
+  it.effect("stay where a new field may be missing", () => {
+    const run = world()
+    const more = Schema.Struct({ ...Note.fields, by: Schema.optional(Schema.String) })
+    return Effect.gen(function* () {
+      yield* run({ notes }, put("notes", "a", "long"))
+      assert.deepStrictEqual(yield* run({ notes: as(more) }, keysOf("notes")), ["a"])
+    })
+  })
 
   it.effect("are deleted where that is said", () => {
     const run = world()
@@ -72,9 +94,10 @@ describe("rows that were written", () => {
   it.effect("of members of a family are as dear, by the family's name", () => {
     const run = world()
     return Effect.gen(function* () {
-      yield* run({ "thread:{id}": notes }, put("thread:7", "a", "long"))
+      const all = Array.from({ length: 100 }, (_, i) => put(`thread:${i}`, "a", "long"))
+      yield* run({ "thread:{id}": notes }, Effect.all(all))
       const failure = yield* refusal(run({ notes }, keysOf("thread:7")))
-      assert.match(failure.message, /thread:7: 1 row of a collection that is no longer/)
+      assert.match(failure.message, /\(thread: 100 rows \(of 100 members\) of a collection that is no longer/)
       assert.deepStrictEqual(yield* run({ notes }, keysOf("notes"), ["thread"]), [])
     })
   })

@@ -95,8 +95,9 @@ describe("a written collection", () => {
         const again: Write = { op: "put", collection: "chat", key: "a", row: { text: "hello" } }
         const second = yield* write(again, { id: "i", body: "b" })
         yield* settle
-        assert.strictEqual(second.revision, first.revision + 1)
-        assert.strictEqual(second.revision, hub.revision())
+        // There is nothing to wait for, though the answer is kept by a commit.
+        assert.strictEqual(second.revision, first.revision)
+        assert.strictEqual(hub.revision(), first.revision + 1)
         assert.deepStrictEqual(client.types, ["snapshot"])
         yield* advance("15 seconds")
         assert.deepStrictEqual(client.types, ["snapshot", "ping"])

@@ -91,10 +91,18 @@ const fetched = (url: URL): Effect.Effect<LocalJWKSet, Unfetched> =>
       const headers = { accept, "user-agent": "ratecast" }
       const response = await fetch(url, { signal, redirect: "error", headers })
       if (response.status !== 200) throw new Error(`status ${response.status}`)
-      return createLocalJWKSet(JSON.parse(await textOf(response)))
+      const set = JSON.parse(await textOf(response))
+      // It would take the place of those that there are.
+      if (!hasKey(set)) throw new Error("there is no public key in it")
+      return createLocalJWKSet(set)
     },
     catch: (cause) => new Unfetched({ cause })
   })
+
+const hasKey = (set: unknown): boolean => {
+  const { keys } = (set ?? {}) as { readonly keys?: unknown }
+  return Array.isArray(keys) && keys.some((key) => ["RSA", "EC", "OKP"].includes(key?.kty))
+}
 
 const textOf = async (response: Response): Promise<string> => {
   const chunks: Array<Uint8Array> = []

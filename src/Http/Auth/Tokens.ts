@@ -143,7 +143,7 @@ export const makeTokens = Effect.fnUntraced(function* ({
       Effect.mapError((error) =>
         keys.by === "jwks" && isOurs(error)
           ? new BadToken({ detail: "the keys could not be fetched; try again", isOurs: true })
-          : new BadToken({ detail: reasonOf(error, now), isForged: !isSigned(error) })
+          : new BadToken({ detail: reasonOf(error, now), isForged: !isSigned(error) && !isUnknown(error) })
       )
     )
     return yield* callerOf(payload, now, byCookie)
@@ -188,6 +188,9 @@ const isOurs = (error: unknown): boolean => error instanceof Unfetched || !(erro
 /** Claims are looked at when the signature is right. */
 const isSigned = (error: unknown): boolean =>
   error instanceof errors.JWTExpired || error instanceof errors.JWTClaimValidationFailed
+
+/** Of a key that is not there, or not yet: it is not even tried, and may be one of ours. */
+const isUnknown = (error: unknown): boolean => error instanceof errors.JWKSNoMatchingKey
 
 /** Nothing of the token itself: it may be a secret of somebody. */
 const reasonOf = (error: unknown, now: number): string => {

@@ -1,6 +1,6 @@
 /**
  * Guesses at the key and at tokens: of one address so many may be wrong in a minute, and further ones are not even looked
- * at. Whoever shares the address notices nothing: what has been good before is looked at whatever others guess.
+ * at. What has been good before is looked at whatever others guess, so that whoever shares the address goes on.
  */
 import { createHash } from "node:crypto"
 
@@ -39,6 +39,18 @@ export class Guesses {
     )
   }
 
+  /**
+   * Counts one before it is looked at, since many may be looked at together. A number: not now, but after so many ms. Else
+   * what takes it back, where it turns out to be no guess.
+   */
+  take(address: string, text: string): number | (() => void) {
+    const wait = this.wait(address, text)
+    if (wait !== undefined) return wait
+    if (this.good.has(idOf(text))) return () => {}
+    this.add(address, -1)
+    return () => this.add(address, 1)
+  }
+
   wasGood(text: string): void {
     const id = idOf(text)
     this.good.delete(id)
@@ -46,10 +58,10 @@ export class Guesses {
     if (this.good.size > most) this.good.delete(first(this.good)!)
   }
 
-  wasWrong(address: string): void {
+  private add(address: string, n: number): void {
     const { at, left } = this.now(address)
     this.missed.delete(address)
-    this.missed.set(address, { at, left: left - 1 })
+    this.missed.set(address, { at, left: Math.min(this.perMinute, left + n) })
     if (this.missed.size > most) this.missed.delete(first(this.missed.keys())!)
   }
 

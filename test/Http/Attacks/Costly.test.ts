@@ -23,9 +23,10 @@ const everybody = anonymous({ read: ["*"], write: ["*"], refresh: ["*"] })
 const [url, header, message] = [8_000, 16_000, 65_000]
 const of = (text: string, length: number) => text.repeat(Math.ceil(length / text.length)).slice(0, length)
 
-const query = (text: string) => resolve(catalog, askedInUrl(new URLSearchParams(text), undefined), everybody)
+const query = (text: string) =>
+  resolve(catalog, askedInUrl(new URLSearchParams(text), undefined), everybody, 1_000)
 const subscribe = (members: object) =>
-  resolve(catalog, askedInMessage({ type: "subscribe", ...members }), everybody)
+  resolve(catalog, askedInMessage({ type: "subscribe", ...members }), everybody, 1_000)
 const request = (headers: { readonly [name: string]: string }) => ({ headers }) as never
 const addresses = new Addresses(["10.0.0.0/8", "::1"])
 

@@ -27,7 +27,11 @@ describe.each(roads)("a snapshot of 24 MB over %s", (_, env) => {
     await backend.start()
     backend.body = Array.from({ length: 80 }, (_, i) => ({ id: `w${i}`, text: "x".repeat(300_000) }))
     const row = Schema.Struct({ id: Schema.String, text: Schema.String })
-    const wide = polled({ source: source({ url: backend.url, every: "10 hours" }), key: "id", row })
+    const wide = polled({
+      source: source({ url: backend.url, every: "10 hours", timeout: "10 minutes" }),
+      key: "id",
+      row
+    })
     const config = defineConfig({ collections: { wide } }) as Config
     // Half a minute in a second.
     daemon = await startDaemon(config, env, undefined, undefined, layerFastClock(30))

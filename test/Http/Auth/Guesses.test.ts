@@ -1,16 +1,18 @@
 /** Guesses at the API key and at tokens: so many a minute of one address, and nobody else is the worse for it. */
 import { generateKeyPairSync } from "node:crypto"
+import type * as http from "node:http"
 
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { SignJWT } from "jose"
+import { exportJWK, generateKeyPair, SignJWT } from "jose"
 
 import { type Config, defineConfig, written } from "../../../src/Config.ts"
 import { Guesses } from "../../../src/Http/Limits/Guesses.ts"
 import { steady } from "../../../src/Steady.ts"
 import { EventClient, SocketClient } from "../../Clients.ts"
-import { startDaemon } from "../../Daemon.ts"
+import { Backend, startDaemon, until } from "../../Daemon.ts"
+import { sleep } from "../Market.ts"
 import { apiKey, bearer, Club, mint } from "./Club.ts"
 
 const from = (address: string) => ({ "x-forwarded-for": address })
@@ -131,28 +133,87 @@ describe("a key that was never shown", () => {
   })
 })
 
+describe("guesses that come all at once", () => {
+  it("are counted before they are looked at: no more of them are than may be wrong", async () => {
+    const answers: Array<http.ServerResponse> = []
+    const jwks = new Backend()
+    jwks.handler = (_, response) => answers.push(response)
+    await jwks.start()
+    const row = Schema.Struct({ id: Schema.String })
+    const config = defineConfig({ collections: { chat: written({ key: "id", row }) } }) as Config
+    const daemon = await startDaemon(config, {
+      JWKS_URL: jwks.url,
+      AUTH_FAILURES_PER_MINUTE: "10",
+      ANONYMOUS_READ: ""
+    })
+    const { privateKey, publicKey } = await generateKeyPair("ES256")
+    const sign = (key: typeof privateKey) =>
+      new SignJWT({ ratecast: { read: ["chat"] } })
+        .setProtectedHeader({ alg: "ES256", kid: "k" })
+        .setExpirationTime("1h")
+        .sign(key)
+    const { privateKey: another } = await generateKeyPair("ES256")
+    const show = async (token: string) =>
+      (await fetch(`${daemon.url}/v1/snapshot`, { headers: bearer(token) })).status
+    const forged = await sign(another)
+    const all = Array.from({ length: 50 }, (_, i) =>
+      show(`${forged.slice(0, -8)}${String(i).padStart(8, "A")}`)
+    )
+    await until("the keys are asked for", () => answers.length > 0)
+    await sleep(200)
+    for (const answer of answers)
+      answer.end(JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: "k", alg: "ES256" }] }))
+    const statuses = await Promise.all(all)
+    assert.strictEqual(statuses.filter((status) => status === 401).length, 10)
+    assert.strictEqual(statuses.filter((status) => status === 429).length, 40)
+    // Nobody of that address waits longer than for one more to be allowed.
+    const refused = await fetch(`${daemon.url}/v1/snapshot`, { headers: bearer(await sign(privateKey)) })
+    assert.strictEqual(refused.status, 429)
+    assert.isAtMost(Number(refused.headers.get("retry-after")), 6)
+    await daemon.close()
+    await jwks.close()
+  })
+})
+
+const wrong = (guesses: Guesses, address: string, times = 1) => {
+  for (let i = 0; i < times; i++) guesses.take(address, "wrong")
+}
+
 describe("the minute", () => {
-  it.effect("comes back little by little, and what came at once is waited for", () =>
+  it.effect("comes back little by little", () =>
     Effect.gen(function* () {
       const guesses = new Guesses(steady(yield* Clock.Clock), 60)
-      for (let i = 0; i < 60; i++) {
-        assert.isUndefined(guesses.wait("a", "x"))
-        guesses.wasWrong("a")
-      }
+      wrong(guesses, "a", 60)
+      assert.strictEqual(guesses.wait("a", "x"), 1_000)
+      // Those that are not looked at cost nothing.
+      wrong(guesses, "a", 60)
       assert.strictEqual(guesses.wait("a", "x"), 1_000)
       yield* TestClock.adjust("999 millis")
       assert.strictEqual(guesses.wait("a", "x"), 1)
       yield* TestClock.adjust("1 millis")
       assert.isUndefined(guesses.wait("a", "x"))
-      // They were looked at together.
-      for (let i = 0; i < 5; i++) guesses.wasWrong("a")
-      assert.strictEqual(guesses.wait("a", "x"), 5_000)
       yield* TestClock.adjust("1 hour")
-      for (let i = 0; i < 59; i++) guesses.wasWrong("a")
+      wrong(guesses, "a", 59)
       assert.isUndefined(guesses.wait("a", "x"))
-      guesses.wasWrong("a")
+      wrong(guesses, "a")
       assert.isDefined(guesses.wait("a", "x"))
       assert.isUndefined(guesses.wait("b", "x"))
+    })
+  )
+
+  it.effect("is given back what turned out to be no guess, and not more", () =>
+    Effect.gen(function* () {
+      const guesses = new Guesses(steady(yield* Clock.Clock), 2)
+      for (let i = 0; i < 100; i++) {
+        const back = guesses.take("a", `token ${i}`)
+        assert.isFunction(back)
+        ;(back as () => void)()
+      }
+      wrong(guesses, "a", 2)
+      assert.isDefined(guesses.wait("a", "x"))
+      guesses.wasGood("known")
+      ;(guesses.take("a", "known") as () => void)()
+      assert.isDefined(guesses.wait("a", "x"))
     })
   )
 
@@ -161,7 +222,7 @@ describe("the minute", () => {
     () =>
       Effect.gen(function* () {
         const guesses = new Guesses(steady(yield* Clock.Clock), 1)
-        for (let i = 0; i < 100_000; i++) guesses.wasWrong(`address ${i}`)
+        for (let i = 0; i < 100_000; i++) wrong(guesses, `address ${i}`)
         assert.isUndefined(guesses.wait("address 79999", "x"))
         assert.isDefined(guesses.wait("address 80000", "x"))
       })

@@ -231,6 +231,8 @@ describe("keys that cannot be fetched", () => {
   const answers: ReadonlyArray<readonly [what: string, answer: typeof issuer.answer]> = [
     ["no JSON", (response) => void response.end("<html>")],
     ["no keys", (response) => void response.end('{"error":"busy"}')],
+    ["an empty set of keys", (response) => void response.end('{"keys":[]}')],
+    ["keys that are secret", (response) => void response.end('{"keys":[{"kty":"oct","k":"AAAA"}]}')],
     ["2 MB", (response) => void response.end(`{"keys":[],"x":"${"x".repeat(2_000_000)}"}`)],
     ["a redirect", (response) => void response.writeHead(302, { location: url }).end()],
     ["half an answer", (response) => void response.write(`{"keys":`, () => response.destroy())]

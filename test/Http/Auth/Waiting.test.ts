@@ -68,6 +68,45 @@ describe("a write that waits", () => {
     assert.strictEqual(daemon.hub.look("chat").rows, rows)
   })
 
+  it("by the API key leaves its line in the log though the client has gone", async () => {
+    const rows = begin()
+    const leaving = new AbortController()
+    const asking = fetch(`${daemon.url}/v1/rows/chat`, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...bearer(apiKey) },
+      body: '{"text":"a"}',
+      signal: leaving.signal
+    }).catch(() => "gone")
+    const noted = () => daemon.lines.filter((line) => /the API key was used.* what=write/.test(line)).length
+    const before = noted()
+    await until("the hook is asked", () => asked > 0)
+    leaving.abort()
+    assert.strictEqual(await asking, "gone")
+    await new Promise((done) => setTimeout(done, 100))
+    assert.strictEqual(noted(), before)
+    Deferred.doneUnsafe(gate, Effect.void)
+    await until("the row", () => daemon.hub.look("chat").rows === rows + 1)
+    assert.strictEqual(noted(), before + 1)
+  })
+
+  it("is made for whoever asks again with a token that is good, and the same Idempotency-Key", async () => {
+    const rows = begin()
+    const send = async (token: string) =>
+      (
+        await fetch(`${daemon.url}/v1/rows/chat`, {
+          method: "POST",
+          headers: { "content-type": "application/json", "idempotency-key": "again", ...bearer(token) },
+          body: '{"text":"a"}'
+        })
+      ).status
+    const first = send(await writer(60, { sub: "ann", jti: "first" }))
+    await until("the hook is asked", () => asked > 0)
+    const second = send(await writer(60, { sub: "ann", jti: "second" }))
+    await meanwhile(() => revoke("first"))
+    assert.deepStrictEqual([await first, await second], [401, 201])
+    assert.strictEqual(daemon.hub.look("chat").rows, rows + 1)
+  })
+
   it("is not made when the token expires meanwhile", async () => {
     const rows = begin()
     const writing = post("/v1/rows/chat", await writer(2), { text: "a" })
