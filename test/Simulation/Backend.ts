@@ -50,7 +50,7 @@ const note = written({
   }),
   fixed: ["type"],
   retain: { rows: 4 },
-  pageOutAfter: "10 seconds"
+  pageOutAfter: "2 seconds"
 })
 
 export const config = defineConfig({
@@ -72,11 +72,15 @@ export class Backend {
     this.weather = new Weather(seed)
   }
 
-  /** Something that somebody writes. */
-  write(): Write {
+  /** What somebody writes: some of it more than a member remembers of what is gone. */
+  writes(): ReadonlyArray<Write> {
+    const collection = `note:${this.dice.int(4)}`
+    return Array.from({ length: this.dice.pick([1, 1, 1, 12]) }, () => this.write(collection))
+  }
+
+  private write(collection: string): Write {
     const { dice } = this
     const key = dice.pick(["1a", "b", "c", "d", "e", "f"])
-    const collection = `note:${dice.int(4)}`
     const row = { type: dice.pick(["stable", "volatile"]), n: this.count++, text: "x" }
     return dice.pick<Write>([
       { op: "put", collection, key, row },

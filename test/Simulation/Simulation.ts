@@ -72,7 +72,7 @@ export const simulate = (options: Options): Promise<Outcome> => {
   )
   const memory = {
     tips: 4_096,
-    tombstones: dice.pick([1, 4, 1_000]),
+    tombstones: dice.pick([0, 0, 1, 1_000]),
     idleMembers: dice.pick([0, 1, 100])
   }
 
@@ -158,8 +158,10 @@ export const simulate = (options: Options): Promise<Outcome> => {
       }
       if (isWriting && dice.chance(0.4)) {
         const { write } = Context.get(running, RateEngine)
-        tally.writes++
-        yield* Effect.forkChild(Effect.exit(write(backend.write())))
+        for (const each of backend.writes()) {
+          tally.writes++
+          yield* Effect.forkChild(Effect.exit(write(each)))
+        }
       }
       if (dice.chance(0.05)) isWriting = !isWriting
       disk.isFull = dice.chance(0.002)
