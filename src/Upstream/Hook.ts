@@ -6,7 +6,7 @@ import type { Row } from "../Collection.ts"
 import { type Hook, type HookedWrite, type Refused, isRefused, refuse } from "../Config.ts"
 import { Body } from "./Body.ts"
 import { makeBulkhead, type Unanswered } from "./Bulkhead.ts"
-import { notJson, type PollFailed } from "./Failure.ts"
+import { notJson, notMeant, type PollFailed } from "./Failure.ts"
 import { exchange, unpack } from "./Fetch.ts"
 import { headersOf } from "./Headers.ts"
 
@@ -84,4 +84,4 @@ const saidBy = (said: unknown): Effect.Effect<Row | Refused | undefined, PollFai
 }
 
 const notSaid = (why: string) =>
-  notJson(`the answer ${why}; expected {"row":{…}}, {"refuse":"why"}, {} or status 204`)
+  notMeant(`it ${why}; expected {"row":{…}}, {"refuse":"why"}, {} or status 204`)
