@@ -1,5 +1,5 @@
 /** Why a row does not fit its schema, in words that name the field: the same to whoever writes one and in the log. */
-import { Schema, SchemaIssue } from "effect"
+import { type Schema, SchemaIssue } from "effect"
 
 import { didYouMean } from "./Nearest.ts"
 
