@@ -95,7 +95,7 @@ export class Writer {
       ? Effect.fail(
           new WriteRefused({
             code: "too_many",
-            detail: "one write so soon after another is more than may be here",
+            detail: `at most one write in ${Duration.format(Duration.millis(pace.every))} here; try again in ${Duration.format(Duration.seconds(Math.ceil(taken / 1000)))}`,
             retryAfterMs: taken
           })
         )

@@ -480,7 +480,11 @@ describe("who writes", () => {
         const ada = { sub: "ada", address: "10.0.0.1" }
         yield* write(by(ada))
         const tooSoon = yield* Effect.flip(write(by({ ...ada, address: "10.0.0.2" })))
-        assert.deepInclude(tooSoon, { code: "too_many", retryAfterMs: 1_000 })
+        assert.deepInclude(tooSoon, {
+          code: "too_many",
+          retryAfterMs: 1_000,
+          detail: "at most one write in 1s here; try again in 1s"
+        })
         yield* write(by({ sub: "bob", address: "10.0.0.1" }))
         yield* write(by({ address: "10.0.0.1" }))
         assert.strictEqual(yield* refused(by({ address: "10.0.0.1" })), "too_many")

@@ -7,7 +7,7 @@ import { afterAll, assert, describe, it } from "@effect/vitest"
 import { SignJWT } from "jose"
 
 import { Backend, freePort, until } from "../Daemon.ts"
-import { Folder, ratecast } from "../Process.ts"
+import { Folder, ratecast, root } from "../Process.ts"
 
 const secret = "canary-secret-of-more-than-thirty-two-bytes"
 const folder = mkdtempSync(join(tmpdir(), "ratecast-token-"))
@@ -151,6 +151,11 @@ describe("ratecast token", () => {
   })
 })
 
+const tls = (key: string, cert: string) => ({
+  TLS_KEY_FILE: join(root, `test/fixtures/localhost.${key}.pem`),
+  TLS_CERT_FILE: join(root, `test/fixtures/localhost.${cert}.pem`)
+})
+
 describe("settings that cannot be meant are said to be", () => {
   const cases: ReadonlyArray<readonly [env: { readonly [name: string]: string }, wrong: RegExp]> = [
     [{ JWT_SECRET: "short" }, /JWT_SECRET: expected at least 32 bytes/],
@@ -161,10 +166,16 @@ describe("settings that cannot be meant are said to be", () => {
     [{ JWT_PUBLIC_KEY: "hello" }, /JWT_PUBLIC_KEY: this is no public key/],
     [{ ANONYMOUS_READ: "support:{sub}" }, /ANONYMOUS_READ: \{sub\} is the subject of a token/],
     [{ TRUSTED_PROXIES: "10.0.0.0/33" }, /TRUSTED_PROXIES: 10\.0\.0\.0\/33 is no address/],
-    [{ MAX_CONNECTIONS: "0" }, /MAX_CONNECTIONS/]
+    [{ MAX_CONNECTIONS: "0" }, /MAX_CONNECTIONS: expected a whole number from 1 to 10000000/],
+    [{ MAX_CONNECTIONS: "ten" }, /MAX_CONNECTIONS: expected a whole number from 1 to 10000000/],
+    [{ PORT: "abc" }, /^PORT: expected a whole number from 1 to 65535/],
+    [{ ADMIN_PORT: "65536" }, /^ADMIN_PORT: expected a whole number from 1 to 65535/],
+    [tls("cert", "key"), /^TLS_KEY_FILE has the certificate and TLS_CERT_FILE the key; swap them/],
+    [tls("key", "key"), /^TLS_CERT_FILE: .*localhost\.key\.pem has no certificate in PEM/],
+    [tls("cert", "cert"), /^TLS_KEY_FILE: .*localhost\.cert\.pem has no private key in PEM/]
   ]
   for (const [env, wrong] of cases)
-    it(`${Object.keys(env).join(" and ")}: ${Object.values(env).at(-1)!.slice(0, 20)}`, async () => {
+    it(`${Object.keys(env).join(" and ")}: ${Object.values(env).at(-1)!.slice(-20)}`, async () => {
       const file = configs.config("s.config.ts", "http://127.0.0.1:1", 'key: "id"')
       const daemon = ratecast(["serve", "--config", file], { PORT: String(await freePort()), ...env })
       assert.strictEqual(await daemon.exit, 1)
