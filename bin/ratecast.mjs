@@ -1,6 +1,15 @@
 #!/usr/bin/env node
+import { existsSync } from "node:fs"
 import module from "node:module"
 
+const has = (path) => existsSync(new URL(`../${path}`, import.meta.url))
+// A clone, which npm has not been run in.
+if (has("package-lock.json") && !has("node_modules/effect")) {
+  console.error(
+    "what this clone needs is not installed yet, Node 24 among it; run npm ci, and then this again"
+  )
+  process.exit(1)
+}
 const [major] = process.versions.node.split(".").map(Number)
 if (major < 22) {
   console.error(

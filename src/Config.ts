@@ -46,7 +46,9 @@ export const Decimal = Schema.Union([Schema.String, Schema.Finite])
   .annotate({ identifier: decimalIdentifier })
   .pipe(
     Schema.decodeTo(
-      Schema.String.check(Schema.isPattern(decimalShape)).annotate({
+      Schema.String.check(
+        Schema.isPattern(decimalShape, { expected: "a decimal number such as 1.10" })
+      ).annotate({
         identifier: "Decimal",
         description: "a decimal number as text"
       }),

@@ -176,7 +176,8 @@ export class RateEngine extends Context.Service<
           if (commit.deltas.size === 0 && answered === undefined) board.touch(commit.asOf)
           else yield* board.commit(commit, { answered, past })
           for (const [collection, { health }] of commit.deltas) {
-            if (health !== undefined) yield* announce(collection, health)
+            const failure = remarks.find((remark) => remark.collection === collection)?.failure
+            if (health !== undefined) yield* announce(collection, health, remarked, failure)
             if (health?.state === "live") waiting.done(collection)
           }
           yield* Effect.forEach(remarks, (remark) => say(remark, remarked), { discard: true })

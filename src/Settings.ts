@@ -1,16 +1,19 @@
 /** Every knob of a deployment: environment variables, read once at the start. What is polled stands in the config file. */
 import { existsSync, statSync } from "node:fs"
 
-import { Config, ConfigProvider, Context, Effect, Layer, Option, Schema } from "effect"
+import { Config, ConfigProvider, Context, Effect, Layer, Option } from "effect"
 
 import { accessConfig, accessOf, isOpenToAnybody, list } from "./Settings/Access.ts"
 import { limitsConfig, networkOf } from "./Settings/Limits.ts"
 import { sizesConfig } from "./Settings/Sizes.ts"
+import { type Tls, tlsProblem } from "./Settings/Tls.ts"
+import { whole } from "./Settings/Whole.ts"
 
 export { misspelt } from "./Settings/Misspelt.ts"
 export { type Access, accessConfig, accessOf, type Keys } from "./Settings/Access.ts"
 export { type Limited, networkOf } from "./Settings/Limits.ts"
 export type { Sizes } from "./Settings/Sizes.ts"
+export type { Tls } from "./Settings/Tls.ts"
 
 const basePath = (text: string): string => {
   const path = text.replace(/^\/*/, "/").replace(/\/+$/, "")
@@ -21,7 +24,7 @@ const levels = { trace: "Trace", debug: "Debug", info: "Info", warn: "Warn", err
 
 const settings = Config.all({
   host: Config.String("HOST").pipe(Config.withDefault("127.0.0.1")),
-  port: Config.Port("PORT").pipe(Config.withDefault(8080)),
+  port: whole("PORT", 1, 65_535).pipe(Config.withDefault(8080)),
   /** Everything stands under this path, for life behind a proxy: `/live`, or nothing. */
   basePath: Config.String("BASE_PATH").pipe(Config.withDefault(""), Config.map(basePath)),
   /** Pages of these origins may read across origins and open WebSockets; `*` for all, without credentials. */
@@ -38,14 +41,11 @@ const settings = Config.all({
   tlsCertFile: Config.option(Config.String("TLS_CERT_FILE")),
   /** Where metrics and docs are, once HOST is not loopback. */
   adminHost: Config.String("ADMIN_HOST").pipe(Config.withDefault("127.0.0.1")),
-  adminPort: Config.Port("ADMIN_PORT").pipe(Config.withDefault(9090)),
+  adminPort: whole("ADMIN_PORT", 1, 65_535).pipe(Config.withDefault(9090)),
   /** Whether a stream's connection may leave node:http: less memory per reader, by Node's internals. */
   detach: Config.Boolean("DETACH").pipe(Config.withDefault(true)),
   /** More than one: readers are served by so many threads, which share the port. */
-  threads: Config.schema(
-    Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 64 })),
-    "RATECAST_THREADS"
-  ).pipe(Config.withDefault(1)),
+  threads: whole("RATECAST_THREADS", 1, 64).pipe(Config.withDefault(1)),
   /** The folder of the journal; `none` keeps nothing beyond this process. */
   data: Config.String("RATECAST_DATA").pipe(Config.withDefault("./data")),
   /** What to do without a journal that works: stop, or go on in memory only. */
@@ -56,7 +56,7 @@ const settings = Config.all({
     Config.map((text): ReadonlySet<string> => new Set(list(text)))
   ),
   /** Answers of upstreams of at least this many bytes, unpacked, are read in a thread of their own. */
-  bodyThreadBytes: Config.Int("BODY_THREAD_BYTES").pipe(Config.withDefault(500_000)),
+  bodyThreadBytes: whole("BODY_THREAD_BYTES", 0, Number.MAX_SAFE_INTEGER).pipe(Config.withDefault(500_000)),
   /** A folder whose files are served at `/`. */
   page: Config.option(Config.String("PAGE")),
   logFormat: Config.option(Config.Literals(["json", "pretty"], "LOG_FORMAT")),
@@ -89,11 +89,6 @@ export class Settings extends Context.Service<Settings, Effect.Success<typeof se
 /** Metrics and docs are for operators: on the main listener only while nobody else can reach it. */
 export const hasAdminListener = ({ host }: Settings["Service"]): boolean => !isLoopback(host)
 
-export interface Tls {
-  readonly keyFile: string
-  readonly certFile: string
-}
-
 export const tlsOf = ({ tlsCertFile, tlsKeyFile }: Settings["Service"]): Tls | undefined =>
   Option.isSome(tlsCertFile) && Option.isSome(tlsKeyFile)
     ? { keyFile: tlsKeyFile.value, certFile: tlsCertFile.value }
@@ -115,6 +110,9 @@ export const contradiction = (settings: Settings["Service"]): string | undefined
   ] as const) {
     if (Option.isSome(file) && !existsSync(file.value)) return `${name}: there is no file ${file.value}`
   }
+  const tls = tlsOf(settings)
+  const odd = tls === undefined ? undefined : tlsProblem(tls)
+  if (odd !== undefined) return odd
   if (Option.isSome(page) && !(existsSync(page.value) && statSync(page.value).isDirectory()))
     return `PAGE: there is no folder ${page.value}`
   if (threads > 1 && process.platform !== "linux")
@@ -122,8 +120,8 @@ export const contradiction = (settings: Settings["Service"]): string | undefined
   if (hasAdminListener(settings) && adminPort === port && (adminHost === host || host === "0.0.0.0"))
     return `ADMIN_PORT is PORT, ${port}; metrics and docs need one of their own: ADMIN_PORT=${port + 1}`
   if (!/^(\/[A-Za-z0-9._~-]+)*$/.test(basePath)) return `BASE_PATH: ${basePath} is no path such as /live`
-  const odd = [...origins].find((origin) => origin !== "*" && URL.parse(origin)?.origin !== origin)
-  if (odd !== undefined) return `ORIGINS: ${odd} is no origin such as https://app.example.com`
+  const origin = [...origins].find((origin) => origin !== "*" && URL.parse(origin)?.origin !== origin)
+  if (origin !== undefined) return `ORIGINS: ${origin} is no origin such as https://app.example.com`
   const proxy = settings.limits.trustedProxies.find((text) => networkOf(text) === undefined)
   if (proxy !== undefined) return `TRUSTED_PROXIES: ${proxy} is no address, nor a network such as 10.0.0.0/8`
   const access = accessOf(settings.access)

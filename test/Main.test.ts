@@ -126,12 +126,12 @@ describe("ratecast serve", () => {
     await until("things to be live", () => run.out.includes("things is live"), 15_000)
     const links = run.out.match(/https?:\/\/[^\s']+/g)!
     assert.deepStrictEqual(links, [
-      `http://0.0.0.0:${port}/live/`,
+      `http://0.0.0.0:${port}/live/v1/collections`,
       `http://127.0.0.1:${adminPort}/docs`,
       `http://127.0.0.1:${adminPort}/metrics`,
       `http://0.0.0.0:${port}/live/v1/stream?collections=things`
     ])
-    for (const link of links.slice(1)) {
+    for (const link of links) {
       const answer = await fetch(link)
       assert.strictEqual(answer.status, 200, link)
       await answer.body!.cancel()
@@ -139,6 +139,40 @@ describe("ratecast serve", () => {
     run.child.kill("SIGTERM")
     assert.strictEqual(await run.exit, 0)
   })
+
+  for (const [what, env, hint, served] of [
+    [
+      "whose tokens somebody else makes",
+      { JWKS_URL: "http://127.0.0.1:1/keys" },
+      "-H 'Authorization: Bearer <a token of your login>' 'http",
+      "/livez"
+    ],
+    [
+      "that only a backend reads",
+      { API_KEY: "k".repeat(32) },
+      "-H 'Authorization: Bearer <API_KEY>' 'http",
+      "/livez"
+    ],
+    ["that checks with a secret", { JWT_SECRET: "s".repeat(32) }, "npx ratecast token --help", "/livez"],
+    ["with a page", { ANONYMOUS_READ: "*", PAGE: join(root, "examples/chat/page") }, "curl -N 'http", "/"]
+  ] as const)
+    it(`says in a terminal how one is tried ${what}, and what answers`, async () => {
+      const port = await freePort()
+      const run = ratecast(["serve", "--config", configFile("good.config.ts", 'key: "id"')], {
+        PORT: String(port),
+        LOG_FORMAT: "pretty",
+        ANONYMOUS_READ: "",
+        ...env
+      })
+      await until("the banner", () => run.out.includes("collections things"), 15_000)
+      assert.include(run.out, hint)
+      if (!hint.startsWith("npx")) assert.notInclude(run.out, "ratecast token")
+      const url = `http://127.0.0.1:${port}${served}`
+      assert.include(run.out, `serving   ${url}\n`)
+      assert.isTrue((await fetch(url)).ok)
+      run.child.kill("SIGTERM")
+      assert.strictEqual(await run.exit, 0)
+    })
 
   it("says what is wrong with a setting", async () => {
     const run = ratecast(["serve", "--config", configFile("good.config.ts", 'key: "id"')], { PORT: "http" })

@@ -11,6 +11,7 @@ const order = [
     "Collection",
     "Decimal",
     "GivenKey",
+    "Misfit",
     "Nearest",
     "RowTag",
     "Settings",

@@ -145,6 +145,7 @@ const shapes = {
     pageOutAfter: Schema.optionalKey(durationFrom(1_000, "at least 1 second")),
     edits: Schema.optionalKey(Schema.Boolean),
     load: Schema.optionalKey(FunctionOrSource),
+    maxBad: Schema.optionalKey(Share),
     loadFirst: Schema.optionalKey(Schema.Literals(["oldest", "newest"])),
     onHistory: Schema.optionalKey(Function),
     onWrite: Schema.optionalKey(FunctionOrHook)

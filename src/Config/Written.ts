@@ -115,6 +115,8 @@ export interface WrittenOptions<A> extends Omit<CollectionOptions<A>, "tolerance
    * The newest are live, the others history. A function has 30 s.
    */
   readonly load?: Source | Load<A>
+  /** A load with more bad rows than this does not count. Default 0.1. */
+  readonly maxBad?: number
   /** Which row of what is loaded comes first. Default `oldest`. */
   readonly loadFirst?: "oldest" | "newest"
   /** Is asked for rows that are older than what is kept here; 5 s at most. */

@@ -1,5 +1,5 @@
 /** `GET /v1/collections`: what the caller may read, and of what shape. */
-import { Effect, Schema } from "effect"
+import { Effect } from "effect"
 import type { HttpServerRequest } from "effect/http"
 
 import type { Declared } from "../Catalog.ts"
@@ -10,11 +10,12 @@ import { type Caller, may, refusal } from "./Auth/Caller.ts"
 import { textResponse } from "./Json.ts"
 import { Problem } from "./Problem.ts"
 import { arrival, cachingFor, type Ground, minRevisionOf, searchOf } from "./Road.ts"
+import { rowSchemas } from "./RowSchema.ts"
 
 export const collections = (ground: Ground) => {
   const { catalog, hub } = ground
   const shapes = new Map(
-    [...catalog.declared.values()].map((declared) => [declared.name, shapesOf(declared)])
+    [...catalog.declared.values()].map((declared) => [declared.name, rowSchemas(declared)])
   )
 
   /** `shown`: by which name it is asked for; of a family a member, or a pattern over them. */
@@ -80,19 +81,4 @@ export const noParameters = (request: HttpServerRequest.HttpServerRequest): Effe
           detail: `unknown parameter "${odd.slice(0, 80)}"${didYouMean(odd, [])}; there are none here`
         })
       )
-}
-
-/** JSON Schemas of the fixed and of the live fields, as they stand on the wire. */
-const shapesOf = ({ collection, row }: Declared) => {
-  const part = (isIn: (name: string) => boolean) => {
-    const fields = Object.entries(row.fields).filter(([name]) => isIn(name))
-    if (fields.length === 0) return { type: "object", properties: {}, additionalProperties: false }
-    const struct = Schema.Struct(Object.fromEntries(fields))
-    const { definitions, schema } = Schema.toJsonSchemaDocument(Schema.toType(struct))
-    return Object.keys(definitions).length === 0 ? schema : { ...schema, $defs: definitions }
-  }
-  return {
-    fixed: part((name) => collection.fixed.has(name)),
-    live: part((name) => !collection.fixed.has(name))
-  }
 }

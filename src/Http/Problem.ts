@@ -20,7 +20,7 @@ const titles = {
   method_not_allowed: [405, "This method is not allowed here"],
   not_writable: [405, "This collection is not written to"],
   request_timeout: [408, "The request took too long"],
-  conflict: [409, "The row is not as it was expected"],
+  conflict: [409, "This conflicts with what was written before"],
   precondition_failed: [412, "The row is not as it was expected"],
   too_large: [413, "The request is too large"],
   uri_too_long: [414, "The URL is too long"],

@@ -73,10 +73,10 @@ export const lookUp = (catalog: Catalog["Service"], name: string, caller: Caller
     const known = [...catalog.declared.values()]
       .map(({ family, name }) => (family ? `${name}:` : name))
       .filter((known) => may(caller, deed, known))
-    const family = familyOf(name)?.family
+    const member = familyOf(name)
     const hint =
-      family !== undefined && catalog.declared.get(family)?.family === true
-        ? "; a member needs an id"
+      member !== undefined && catalog.declared.get(member.family)?.family === true
+        ? wrongId(name, member.id)
         : didYouMean(name, known)
     throw new Problem({
       code: "unknown_collection",
@@ -84,6 +84,13 @@ export const lookUp = (catalog: Catalog["Service"], name: string, caller: Caller
     })
   }
   return found
+}
+
+const wrongId = (name: string, id: string): string => {
+  if (id === "") return "; a member needs an id"
+  return Buffer.byteLength(name) > maxMemberBytes
+    ? `; the name of a member has at most ${maxMemberBytes} bytes`
+    : "; an id is any text but ., .. and what is not Unicode"
 }
 
 /** A field that no collection of the query has is a mistake; one that some have applies to those. */

@@ -9,7 +9,7 @@ import { textResponse } from "./Json.ts"
 import { Problem } from "./Problem.ts"
 import { admission, arrival, attempt, cachingFor, type Ground, minRevisionOf, searchOf } from "./Road.ts"
 import { lookUp } from "./Resolve.ts"
-import { tagsOf } from "./Snapshot.ts"
+import { weakTagsOf } from "./Tags.ts"
 
 export const rows = (ground: Ground) =>
   Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
@@ -37,7 +37,7 @@ export const rows = (ground: Ground) =>
     const text = JSON.stringify(row)
     const etag = `"${tagOfText(text)}"`
     const headers = { ...cachingFor(caller), etag }
-    const tags = tagsOf(request.headers["if-none-match"])
+    const tags = weakTagsOf(request.headers["if-none-match"])
     if (tags.includes(etag.slice(1, -1)) || request.headers["if-none-match"]?.trim() === "*") {
       return HttpServerResponse.empty({ status: 304, headers })
     }

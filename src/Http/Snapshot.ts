@@ -4,6 +4,9 @@ import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 
 import { frameResponse } from "./Json.ts"
 import { askedOf, cachingFor, type Ground, minRevisionOf, queryOf } from "./Road.ts"
+import { weakTagsOf } from "./Tags.ts"
+
+export { strongTagsOf as tagsOf } from "./Tags.ts"
 
 export const snapshot = (ground: Ground) =>
   Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
@@ -16,7 +19,7 @@ export const snapshot = (ground: Ground) =>
     const known =
       header?.trim() === "*"
         ? hub.cursor(query)
-        : tagsOf(header).find((cursor) => hub.isCurrent(query, cursor))
+        : weakTagsOf(header).find((cursor) => hub.isCurrent(query, cursor))
     if (known !== undefined)
       return HttpServerResponse.empty({ status: 304, headers: { ...caching, etag: weakTag(known) } })
     const frame = yield* hub.snapshot(query)
@@ -25,7 +28,3 @@ export const snapshot = (ground: Ground) =>
 
 /** Weak, because a body may carry a newer `asOf` under the same cursor. */
 const weakTag = (cursor: string): string => `W/"${cursor}"`
-
-/** The opaque parts of a list of entity tags (RFC 9110, 13.1.2), compared weakly. */
-export const tagsOf = (header: string | undefined): ReadonlyArray<string> =>
-  [...(header ?? "").matchAll(/(?:W\/)?"([^"]*)"/g)].map(([, tag]) => tag!)

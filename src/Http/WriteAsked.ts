@@ -10,7 +10,7 @@ import { allow, type Caller } from "./Auth/Caller.ts"
 import { Problem, type ProblemCode } from "./Problem.ts"
 import { lookUp } from "./Resolve.ts"
 import { attempt } from "./Road.ts"
-import { tagsOf } from "./Snapshot.ts"
+import { strongTag, strongTagsIn } from "./Tags.ts"
 
 export type Op = Write["op"]
 
@@ -143,12 +143,14 @@ export const writeInMessage = (message: { readonly [name: string]: unknown }): W
   if (typeof collection !== "string") throw wrongMessage('"collection" is a name')
   if (op === "append" ? key !== undefined : typeof key !== "string")
     throw wrongMessage(op === "append" ? 'the server gives the "key"' : '"key" is a string')
-  if (ifMatch !== undefined && typeof ifMatch !== "string") throw wrongMessage('"ifMatch" is an ETag')
+  const tags = typeof ifMatch === "string" && ifMatch !== "*" ? strongTagsIn(ifMatch) : undefined
+  if (ifMatch !== undefined && ifMatch !== "*" && tags === undefined)
+    throw wrongMessage(`"ifMatch" is ${strongTag}; or * for any row`)
   const body =
     op === "patch"
       ? { ...(set === undefined ? {} : { set }), ...(unset === undefined ? {} : { unset }) }
       : row
-  const matching: Matching = ifMatch === undefined ? {} : { ifMatch: ifMatch === "*" ? "*" : tagsOf(ifMatch) }
+  const matching: Matching = ifMatch === undefined ? {} : { ifMatch: tags ?? "*" }
   return writeOf(op as Op, collection, key as string | undefined, body, matching)
 }
 

@@ -5,8 +5,9 @@ import { Clock, Console, DateTime, Effect, Option, Redacted } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { decodeJwt, decodeProtectedHeader, type JWTPayload, SignJWT } from "jose"
 
-import { expand } from "../Http/Auth/Rights.ts"
+import { type Deed, expand, notMeant } from "../Http/Auth/Rights.ts"
 import { ago, ahead, makeTokens } from "../Http/Auth/Tokens.ts"
+import { didYouMean } from "../Nearest.ts"
 import { type Access, accessConfig, accessOf } from "../Settings.ts"
 import { badSettings, fatal } from "./Fatal.ts"
 
@@ -54,6 +55,7 @@ const explain = Command.make(
     if (wrong !== undefined) return yield* fatal(`it does not count: ${wrong}`)
     const checked = settings.keys === undefined ? unchecked : "yes, with these settings"
     yield* Console.log(`${"counts".padEnd(10)} ${checked}`)
+    for (const odd of oddIn(claims)) yield* Console.error(odd)
   })
 ).pipe(
   Command.withDescription(
@@ -93,8 +95,10 @@ const verdict = (
 }
 
 /** As JSON, and what a terminal would take for a command as its number. */
-const shown = (value: unknown): string =>
-  (JSON.stringify(value) ?? "-").replace(
+const shown = (value: unknown): string => plain(JSON.stringify(value) ?? "-")
+
+const plain = (text: string): string =>
+  text.replace(
     /[\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
   )
@@ -139,6 +143,27 @@ const linesOf = (
   ]
 }
 
+/** What is in a claim that cannot be meant, and whether that leaves nothing. */
+const oddIn = ({ ratecast, sub }: JWTPayload): ReadonlyArray<string> => {
+  if (typeof ratecast !== "object" || ratecast === null)
+    return [`it allows nothing: it has no claim "ratecast", which holds ${claimShape}`]
+  const lists = deeds.map((name): unknown => (ratecast as { readonly [name: string]: unknown })[name])
+  const patterns = lists.flat().filter((each) => typeof each === "string")
+  const unknown = Object.keys(ratecast).filter((name) => !deeds.includes(name))
+  return [
+    ...unknown.map(
+      (name) => `the claim "ratecast" has a member ${shown(name)} without effect${didYouMean(name, deeds)}`
+    ),
+    ...notMeant(patterns).map(plain),
+    ...(expand(patterns, typeof sub === "string" ? sub : undefined).length === 0
+      ? [`it allows nothing: the claim "ratecast" holds ${claimShape}, lists of patterns`]
+      : [])
+  ]
+}
+
+const deeds: ReadonlyArray<string> = ["read", "write", "refresh"] satisfies ReadonlyArray<Deed>
+const claimShape = '{"read":[…],"write":[…],"refresh":[…]}'
+
 const allowsNothing =
   "this token allows nothing of its own; say what it may: npx ratecast token --sub 7 --read prices --read 'support:{sub}'"
 
@@ -158,7 +183,7 @@ export const token = Command.make(
         (text) => !Number.isNaN(secondsOf(text)),
         () => "a time such as 30s, 15min, 1h or 7d, up to ten years"
       ),
-      Flag.withDescription("How long it counts: 30s, 15min, 1h, 7d")
+      Flag.withDescription("How long it counts: 30s, 15min, 1h, 7d. Default: 1h")
     )
   },
   Effect.fnUntraced(function* ({ for: text, read, refresh, sub, write }) {
@@ -167,8 +192,9 @@ export const token = Command.make(
       return yield* fatal(
         "JWT_SECRET is not set: tokens are made with the secret that the daemon checks them with; where it has a public key, whoever has the private one makes them"
       )
-    if (expand([...split(read), ...split(write), ...split(refresh)], Option.getOrUndefined(sub)).length === 0)
-      yield* Console.error(allowsNothing)
+    const patterns = [...split(read), ...split(write), ...split(refresh)]
+    if (expand(patterns, Option.getOrUndefined(sub)).length === 0) yield* Console.error(allowsNothing)
+    for (const odd of notMeant(patterns)) yield* Console.error(odd)
     // It says what is wrong with the secret.
     yield* makeTokens({ keys, issuer, audience }).pipe(
       Effect.scoped,

@@ -3,7 +3,7 @@ import { Effect, Layer } from "effect"
 
 import { Catalog, type Declared } from "../Catalog.ts"
 import { familyOf } from "../Collection.ts"
-import { covers } from "../Http/Auth/Rights.ts"
+import { covers, notMeant } from "../Http/Auth/Rights.ts"
 import { didYouMean } from "../Nearest.ts"
 import { misspelt, settingNames, Settings } from "../Settings.ts"
 
@@ -33,7 +33,7 @@ const warn = (
 ) => {
   const names = declared.map(({ family, name }) => (family ? `${name}:*` : name))
   const there = names.length === 0 ? "there is none" : `there are ${names.join(", ")}`
-  return Effect.forEach(
+  const covering = Effect.forEach(
     // Whoever says everything has named none that is not there.
     patterns.filter((pattern) => pattern !== "*" && !declared.some((each) => reaches(pattern, each))),
     (pattern) =>
@@ -42,6 +42,10 @@ const warn = (
       ),
     { discard: true }
   )
+  const meaning = Effect.forEach(notMeant(patterns), (odd) => Effect.logWarning(`${setting}: ${odd}`), {
+    discard: true
+  })
+  return Effect.andThen(covering, meaning)
 }
 
 /** What everybody may, of collections that there are not. */

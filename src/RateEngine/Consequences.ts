@@ -42,6 +42,8 @@ export interface Remark {
   readonly collection: string
   readonly notes?: Notes
   readonly mistakes?: ReadonlyArray<string>
+  /** Why rows that were there before are still not loaded. */
+  readonly failure?: Failure
 }
 
 export interface Consequence {
@@ -108,6 +110,7 @@ export class Consequences {
     const made = () => this.withDerived(committed, now, deltas, new Map(), remarks)
     const fails = (failure: Failure) => {
       keep(deltas, name, emptyDelta, before, failing(before, failure))
+      remarks.push({ collection: name, failure })
       return { ...made(), counts: false }
     }
     if (before.state !== "loading") return made()

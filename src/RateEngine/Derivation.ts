@@ -4,6 +4,7 @@ import { Schema } from "effect"
 import type { Declared } from "../Catalog.ts"
 import { type Delta, field, type Row, type Rows } from "../Collection.ts"
 import type { DerivedByKey, DerivedWhole, InputChange } from "../Config.ts"
+import { misfitOf } from "../Misfit.ts"
 import { unfit } from "../Upstream.ts"
 import { diffKeys, diffRows, emptyDelta, Overlay, touchesRows } from "./Diff.ts"
 import type { Tolerance } from "./Tolerance.ts"
@@ -112,7 +113,10 @@ export class Derivation {
   private check(key: string, row: Row, held: Rows, mistakes: Array<string>): Row | undefined {
     const name = this.declared.collection.key
     const decoded = this.decode(field(row, name) === undefined ? { ...row, [name]: key } : row)
-    const reason = decoded._tag === "Failure" ? String(decoded.failure).slice(0, 300) : unfit(decoded.success)
+    const reason =
+      decoded._tag === "Failure"
+        ? misfitOf(decoded.failure, this.declared.collection.fields).slice(0, 300)
+        : unfit(decoded.success)
     if (reason === undefined) return (decoded as { readonly success: Row }).success
     mistakes.push(`row ${JSON.stringify(key.slice(0, 80))}: ${reason}`)
     return held.get(key)

@@ -4,11 +4,11 @@
 const mostKept = 100_000
 
 export class Pace {
-  private readonly every: number
+  /** ms */
+  readonly every: number
   /** By who writes, when they may again, ms of the steady clock; the first is the first to be over. */
   private readonly again = new Map<string, number>()
 
-  /** ms */
   constructor(every: number) {
     this.every = every
   }

@@ -2,6 +2,7 @@
 import { Effect, Metric } from "effect"
 
 import { familyOf, type Health } from "../Collection.ts"
+import type { Failure } from "../Upstream.ts"
 import type { Remark } from "./Consequences.ts"
 
 const setAside = Metric.counter("rows_set_aside_total", {
@@ -23,11 +24,25 @@ const inexactNumbers = Metric.counter("inexact_numbers_total", {
 })
 
 /** A collection is in another state. The name of a member may be somebody's: it is in the log where something is wrong with it. */
-export const announce = (collection: string, { error, state }: Health) =>
-  (error === undefined
-    ? (isMember(collection) ? Effect.logDebug : Effect.logInfo)(`${collection} is ${state}`)
-    : Effect.logWarning(`${collection} is ${state}: ${error.detail}`)
-  ).pipe(Effect.annotateLogs({ collection, ...(error === undefined ? {} : { code: error.code }) }))
+export const announce = (
+  collection: string,
+  { error, state }: Health,
+  remarked: Set<string>,
+  failure: Failure | undefined = error
+) => {
+  if (failure === undefined)
+    return (isMember(collection) ? Effect.logDebug : Effect.logInfo)(`${collection} is ${state}`).pipe(
+      Effect.annotateLogs({ collection })
+    )
+  const text = whyOf(collection, state, failure)
+  if (remarked.size < maxRemarked) remarked.add(keyOf(collection, text))
+  return Effect.logWarning(text).pipe(Effect.annotateLogs({ collection, code: failure.code }))
+}
+
+const whyOf = (collection: string, state: Health["state"], { advice, detail }: Failure): string =>
+  `${collection} is ${state}: ${detail}${advice === undefined ? "" : ` ${advice}`}`
+
+const keyOf = (collection: string, text: string): string => `${collection} ${text}`
 
 const isMember = (collection: string): boolean => familyOf(collection) !== undefined
 
@@ -35,15 +50,17 @@ const isMember = (collection: string): boolean => familyOf(collection) !== undef
 const maxRemarked = 1_000
 
 export const say = Effect.fnUntraced(function* (
-  { collection, mistakes = [], notes }: Remark,
+  { collection, failure, mistakes = [], notes }: Remark,
   remarked: Set<string>
 ) {
   const once = (text: string, details: object) => {
-    const key = `${collection} ${text}`
+    const key = keyOf(collection, text)
     if (remarked.has(key) || remarked.size >= maxRemarked) return Effect.void
     remarked.add(key)
     return Effect.logWarning(text).pipe(Effect.annotateLogs({ collection, ...details }))
   }
+  // After a restart, too, where nothing has changed since the run before.
+  if (failure !== undefined) yield* once(whyOf(collection, "loading", failure), { code: failure.code })
   const attributes = { collection: collection.replace(/:.*/s, "") }
   if (notes !== undefined) {
     yield* Metric.update(Metric.withAttributes(setAside, attributes), notes.badCount)

@@ -95,7 +95,7 @@ export class Writer {
       ? Effect.fail(
           new WriteRefused({
             code: "too_many",
-            detail: "one write so soon after another is more than may be here",
+            detail: `at most one write in ${Duration.format(Duration.millis(pace.every))} here; try again in ${Duration.format(Duration.seconds(Math.ceil(taken / 1000)))}`,
             retryAfterMs: taken
           })
         )
@@ -171,10 +171,9 @@ const notChecked = { code: "unavailable", detail: "this could not be checked; tr
 
 /** A row of theirs that does not fit is no mistake of whoever writes. */
 const unfit = (collection: string) => (refused: WriteRefused) =>
-  Effect.logError("the hook put a row in place that does not fit", refused.detail).pipe(
-    Effect.annotateLogs({ collection }),
-    Effect.andThen(new WriteRefused(notChecked))
-  )
+  Effect.logError(
+    `no write to ${collection}: the hook put a row in place that does not fit: ${refused.detail}`
+  ).pipe(Effect.annotateLogs({ collection }), Effect.andThen(new WriteRefused(notChecked)))
 
 const kept = (
   writing: Writing,

@@ -1,9 +1,10 @@
 /** What a write makes of one row of a written collection, or why it is refused: pure functions of the row as it is. */
-import { Schema, SchemaIssue } from "effect"
+import { Schema } from "effect"
 
 import type { Declared } from "../Catalog.ts"
 import { type Delta, field, type Row, type Rows } from "../Collection.ts"
 import type { HookedWrite, WrittenOptions } from "../Config.ts"
+import { misfitOf } from "../Misfit.ts"
 import { tagOf } from "../RowTag.ts"
 import { editOf, emptyDelta, oldest } from "./Diff.ts"
 import { unfit } from "../Upstream.ts"
@@ -167,7 +168,8 @@ export class Writing {
       )
     const whole = own === undefined ? { ...row, [this.keyField]: key ?? noKey } : row
     const decoded = this.decode(whole)
-    const reason = decoded._tag === "Failure" ? misfitOf(decoded.failure) : unfitField(decoded.success as Row)
+    const reason =
+      decoded._tag === "Failure" ? misfitOf(decoded.failure, this.fields) : unfitField(decoded.success as Row)
     if (reason !== undefined) return refusal("invalid_row", reason.slice(0, mostSaid))
     const fit = (decoded as { readonly success: Row }).success
     const most = this.options.maxBytes ?? defaultMaxBytes
@@ -192,21 +194,8 @@ const patched = (
 
 /** Characters of a reason. */
 const mostSaid = 500
-const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
 
-/** Which field does not fit, and why. */
-const misfitOf = (failure: unknown): string => {
-  const [issue] = formatIssues((failure as Schema.SchemaError).issue).issues
-  const { message, path = [] } = issue!
-  // A check of the config that has no words of its own.
-  const why = message === "Expected <filter>" ? "It does not pass a check" : message
-  const [name, ...inside] = path.map(String)
-  if (name === undefined) return `the row does not fit: ${why}`
-  const where = inside.length === 0 ? "" : ` at ${inside.join(".").slice(0, 80)}`
-  return `${JSON.stringify(name.slice(0, 80))}${where} does not fit: ${why}`
-}
-
-/** The same of a row that is as its schema says, but not JSON. */
+/** Why a row that is as its schema says is not JSON. */
 const unfitField = (row: Row): string | undefined => {
   const reason = unfit(row)
   if (reason === undefined) return undefined

@@ -1,15 +1,13 @@
 /** How much one client may take of what all share. */
 import { isIP } from "node:net"
 
-import { Config, Schema } from "effect"
+import { Config } from "effect"
 
 import { list } from "./Access.ts"
+import { whole } from "./Whole.ts"
 
 const most = 10_000_000
-const count = (name: string, standard: number) =>
-  Config.schema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: most })), name).pipe(
-    Config.withDefault(standard)
-  )
+const count = (name: string, standard: number) => whole(name, 1, most).pipe(Config.withDefault(standard))
 
 export const limitsConfig = Config.all({
   /** Streams, sockets and long polls at once: in all, of one address (of IPv6 a /64), of one subject. */

@@ -1,10 +1,10 @@
 /** How large what one client sends may be. */
-import { Config, Schema } from "effect"
+import { Config } from "effect"
+
+import { whole } from "./Whole.ts"
 
 const size = (name: string, standard: number, most: number) =>
-  Config.schema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: most })), name).pipe(
-    Config.withDefault(standard)
-  )
+  whole(name, 1, most).pipe(Config.withDefault(standard))
 
 const KiB = 1024
 const MiB = 1024 * KiB

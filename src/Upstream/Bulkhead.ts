@@ -6,7 +6,7 @@ import { Data, Duration, Effect, Metric, type Scope, Semaphore } from "effect"
 
 import { familyOf } from "../Collection.ts"
 import { makeBreaker } from "./Breaker.ts"
-import { broken, type PollFailed, timedOut } from "./Failure.ts"
+import { failed as broke, type PollFailed, sentenceOf, timedOut } from "./Failure.ts"
 
 /** There is no answer that counts. */
 export class Unanswered extends Data.TaggedError("Unanswered")<{
@@ -32,6 +32,8 @@ const questions = Metric.counter("backend_questions_total", {
   incremental: true
 })
 
+const asked = { write: "the hook", history: "onHistory" }
+const notDone = { write: "no write to", history: "no older rows of" }
 /** More, and whoever asks is told at once. */
 const maxWaiting = 256
 /** For how long one that fails is left alone, at first and at last, ms. */
@@ -62,16 +64,13 @@ export const makeBulkhead = Effect.fnUntraced(function* (
     waiting++
     const answer = yield* question.pipe(
       Effect.timeoutOrElse({ duration: timeout, orElse: () => timedOut(timeout) }),
-      Effect.catchDefect((defect) => broken(defect)),
+      Effect.catchDefect((defect) => broke(defect)),
       (whole) => breaker(whole, counts),
       turns.withPermit,
       Effect.ensuring(Effect.sync(() => void waiting--)),
       Effect.catchTags({
         PollFailed: (failure) =>
-          Effect.logWarning(
-            `a backend was asked about a ${what}, and gave no answer that counts`,
-            failure
-          ).pipe(
+          Effect.logWarning(`${notDone[what]} ${collection}: ${sentenceOf(asked[what], failure)}`).pipe(
             Effect.annotateLogs({ collection }),
             Effect.andThen(failed(failure.code, failure.retryAfterMs))
           ),

@@ -6,6 +6,8 @@ export interface Failure {
   readonly code: ErrorCode
   /** A fixed sentence: never a URL, header or body of the upstream. */
   readonly detail: string
+  /** What to do about it; for the log only. */
+  readonly advice?: string | undefined
 }
 
 /** What was set aside on the way, for counters and for one line in the log. */

@@ -8,6 +8,7 @@ import { own } from "../BodyPath.ts"
 import type { Declared } from "../Catalog.ts"
 import { type Row, sameJson } from "../Collection.ts"
 import type { PolledOptions } from "../Config.ts"
+import { misfitOf } from "../Misfit.ts"
 import type { Body } from "./Body.ts"
 import { Digits } from "./Digits.ts"
 import { Edition } from "./Edition.ts"
@@ -19,12 +20,19 @@ import { type Slices, slicesOf } from "./Slices.ts"
 
 const failures = {
   notFound: { code: "upstream_shape", detail: "The answer has no rows where they should be." },
-  unreadable: { code: "upstream_shape", detail: "Too many rows of the answer could not be read." },
   twice: { code: "upstream_shape", detail: "Keys came twice in the answer." },
   threw: { code: "upstream_shape", detail: "The rows could not be taken from the answer." }
 } as const satisfies { readonly [name: string]: Failure }
 
+const unreadable = (bad: number, total: number, maxBad: number): Failure => ({
+  code: "upstream_shape",
+  detail: `${bad} of ${total} rows of the answer could not be read, which is too many.`,
+  advice: `Mend ${bad === 1 ? "it" : "them"}, or set maxBad to more than ${maxBad}; what is wrong is in the log, too.`
+})
+
 const notesKept = 20
+/** Characters of a reason. */
+const mostSaid = 300
 /** Rows of one answer that are read exactly only to name what loses digits: that is many times slower than parsing. */
 const rowsLooked = 100
 
@@ -56,6 +64,7 @@ export class Extractor {
   private readonly whole: boolean
   private readonly raw: RawRows
   private readonly digits: Digits
+  private readonly fields: ReadonlyArray<string>
   private readonly decode: (row: unknown) => ReturnType<ReturnType<typeof Schema.decodeUnknownResult>>
   private rows = Edition.empty()
   private slices: ReadonlyArray<Slices<Item> | undefined> = []
@@ -69,6 +78,7 @@ export class Extractor {
     this.path = typeof rows === "string" ? rows : source.options.rows
     this.whole = typeof rows === "function"
     this.raw = new RawRows(declared)
+    this.fields = declared.collection.fields
     this.digits = new Digits(declared.row.ast, false)
     this.decode = Schema.decodeUnknownResult(declared.row)
   }
@@ -139,7 +149,7 @@ export class Extractor {
       }
       if (found === undefined) return failed(failures.notFound)
     }
-    if (badCount > total * maxBad) return failed(failures.unreadable)
+    if (badCount > total * maxBad) return failed(unreadable(badCount, total, maxBad))
     if (policy === "error" && duplicates > 0) return failed(failures.twice)
     const since = sinceOf(this.rows, said)
     const rows = advance(since)
@@ -215,7 +225,10 @@ export class Extractor {
   ): Item {
     if (key === undefined) return { key, raw: kept, row: undefined, reason: undefined, inexact }
     const decoded = this.decode(raw)
-    const reason = decoded._tag === "Failure" ? firstLines(String(decoded.failure)) : unfit(decoded.success)
+    const reason =
+      decoded._tag === "Failure"
+        ? misfitOf(decoded.failure, this.fields).slice(0, mostSaid)
+        : unfit(decoded.success)
     if (reason !== undefined) return { key, raw: kept, row: undefined, reason, inexact }
     const row = (decoded as { readonly success: Row }).success
     const before = this.rows.get(key)
@@ -228,8 +241,6 @@ const nothing: ReadonlySet<string> = new Set()
 
 const keyText = (key: unknown): string | undefined =>
   typeof key === "string" ? key : typeof key === "number" && Number.isFinite(key) ? String(key) : undefined
-
-const firstLines = (text: string): string => text.split("\n").slice(0, 2).join(" ").slice(0, 300)
 
 /** What a function made need not be JSON: two dates have the same members, none. */
 const sameRaw = (a: unknown, b: unknown): boolean => {

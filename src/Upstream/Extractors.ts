@@ -11,9 +11,10 @@ import { Extractor } from "./Extractor.ts"
 export const polledAs = (declared: Declared): Declared => {
   const { made } = declared
   if (made._tag !== "Written") return declared
-  const { key, load, row } = made.options
+  const { key, load, maxBad, row } = made.options
   const from = typeof load === "object" ? load : source({ url: [] })
-  return { ...declared, made: { _tag: "Polled", options: { source: from, key, row } } }
+  const options = { source: from, key, row, ...(maxBad === undefined ? {} : { maxBad }) }
+  return { ...declared, made: { _tag: "Polled", options } }
 }
 
 export class Extractors {

@@ -1,5 +1,5 @@
 /** Why a poll failed. The sentences are fixed: they reach every client, so never a URL, header or body in them. */
-import { type Duration, Schema } from "effect"
+import { Duration, Schema } from "effect"
 
 export class PollFailed extends Schema.TaggedError<PollFailed>()("PollFailed", {
   code: Schema.Literals([
@@ -15,6 +15,8 @@ export class PollFailed extends Schema.TaggedError<PollFailed>()("PollFailed", {
   retryable: Schema.Boolean,
   /** What the upstream asked for with `Retry-After`, ms. */
   retryAfterMs: Schema.optional(Schema.Finite),
+  /** What to do about it; for the log only. */
+  advice: Schema.optional(Schema.String),
   /** For the log only. */
   cause: Schema.optional(Schema.Defect())
 }) {}
@@ -43,13 +45,18 @@ export const timedOut = (limit: Duration.Duration) =>
     cause: limit
   })
 
-export const badStatus = (status: number, retryAfterMs: number | undefined) =>
+/** `url`: what was asked; its query may hold a secret. */
+export const badStatus = (status: number, url: string, retryAfterMs: number | undefined) =>
   new PollFailed({
     code: "upstream_status",
     detail: `The upstream answered with status ${status}${status >= 300 && status < 400 ? ", a redirect that is not followed" : ""}.`,
     // Asked to wait, an upstream that is overloaded is not asked again at once.
     retryable: retryAfterMs === undefined && (status >= 500 || status === 408 || status === 429),
-    retryAfterMs
+    retryAfterMs,
+    advice:
+      status === 404
+        ? `A backend that has nothing at ${url.replace(/\?.*/s, "")} answers 200 without rows: [].`
+        : undefined
   })
 
 export const tooLarge = (maxBytes: number) =>
@@ -93,6 +100,19 @@ export const noHeaders = (cause: unknown) =>
     cause
   })
 
+/** What was asked failed by itself: a function of the config, or what stands between it and us. */
+export const failed = (cause: unknown) =>
+  new PollFailed({ code: "upstream_unreachable", detail: "The upstream failed.", retryable: true, cause })
+
+/** JSON, and nothing that could be meant. `why`: of the answer. */
+export const notMeant = (why: string) =>
+  new PollFailed({
+    code: "upstream_shape",
+    detail: "The answer of the upstream is not as it has to be.",
+    retryable: true,
+    cause: why
+  })
+
 /** A mistake of ours or of the config's own functions: the source is stale, and goes on being polled. */
 export const broken = (cause: unknown) =>
   new PollFailed({
@@ -101,3 +121,29 @@ export const broken = (cause: unknown) =>
     retryable: false,
     cause
   })
+
+/** Characters of a cause. */
+const mostSaid = 500
+
+/** One sentence for the log, where `who` was asked and no upstream. */
+export const sentenceOf = (who: string, { cause, detail }: PollFailed): string => {
+  const said = detail
+    .replace(/^The upstream/, who)
+    .replace("the upstream", who)
+    .replace(/\.$/, "")
+  const why = cause === undefined ? "" : `: ${reasonOf(cause)}`
+  return `${said.charAt(0).toLowerCase()}${said.slice(1)}${why}`
+}
+
+/** Of errors that wrap others, what the innermost says. */
+const reasonOf = (cause: unknown): string => {
+  let at = cause
+  for (let depth = 0; depth < 8 && typeof at === "object" && at !== null; depth++) {
+    const inner: unknown = "cause" in at ? at.cause : "reason" in at ? at.reason : undefined
+    if (inner === undefined) break
+    at = inner
+  }
+  if (Duration.isDuration(at)) return Duration.format(at)
+  const text = at instanceof Error ? at.message || at.name : typeof at === "string" ? at : JSON.stringify(at)
+  return (text ?? String(at)).slice(0, mostSaid)
+}

@@ -49,7 +49,7 @@ export const exchange = Effect.fnUntraced(function* (
   if (response.status === 304 && request.validators !== undefined) return { _tag: "NotModified" }
   if (response.status < 200 || response.status > 299) {
     const now = yield* Clock.currentTimeMillis
-    return yield* badStatus(response.status, retryAfterOf(response.headers["retry-after"], now))
+    return yield* badStatus(response.status, request.url, retryAfterOf(response.headers["retry-after"], now))
   }
   const { bytes, hash } = yield* collect(response, request.maxBytes)
   return {

@@ -6,7 +6,7 @@ import type { Row } from "../Collection.ts"
 import { type Hook, type HookedWrite, isRefused, refuse, type Refused, type RowSchema } from "../Config.ts"
 import { exactly } from "./Exactly.ts"
 import { makeBulkhead, type Unanswered } from "./Bulkhead.ts"
-import { notJson, type PollFailed } from "./Failure.ts"
+import { notJson, notMeant, type PollFailed } from "./Failure.ts"
 import { exchange, unpack } from "./Fetch.ts"
 import { headersOf } from "./Headers.ts"
 
@@ -90,4 +90,4 @@ const saidBy = (said: unknown): Effect.Effect<Row | Refused | undefined, PollFai
 }
 
 const notSaid = (why: string) =>
-  notJson(`the answer ${why}; expected {"row":{…}}, {"refuse":"why"}, {} or status 204`)
+  notMeant(`it ${why}; expected {"row":{…}}, {"refuse":"why"}, {} or status 204`)

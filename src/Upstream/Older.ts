@@ -8,7 +8,7 @@ import { Body } from "./Body.ts"
 import { makeBulkhead, type Unanswered } from "./Bulkhead.ts"
 import { Extractor } from "./Extractor.ts"
 import { polledAs } from "./Extractors.ts"
-import { notJson, PollFailed } from "./Failure.ts"
+import { failed, notMeant, PollFailed } from "./Failure.ts"
 
 /** A row that a backend has, as JSON. */
 export interface OlderRow {
@@ -47,7 +47,7 @@ export const makeOlder = Effect.fnUntraced(function* (
         // What it remembers of a body is of no use to the next.
         return extractor.extract([body])
       },
-      catch: (thrown) => notJson(`onHistory returned no rows: ${String(thrown)}`)
+      catch: (thrown) => notMeant(`no rows: ${String(thrown)}`)
     })
     const [bad] = extract.notes.bad
     // Left out, it would be missed by nobody, or taken for the end.
@@ -63,7 +63,7 @@ export const makeOlder = Effect.fnUntraced(function* (
       return Effect.isEffect(rows) ? rows : Effect.succeed(rows)
     }).pipe(
       Effect.provideService(HttpClient.HttpClient, client),
-      Effect.mapError(notJson),
+      Effect.mapError(failed),
       Effect.flatMap((found) => rowsOf(found, asked)),
       (question) => bulkhead(question, { ...asked, what: "history" }, () => "answered")
     )
@@ -92,7 +92,7 @@ export const makeOlder = Effect.fnUntraced(function* (
 const misfit = (cause: string) =>
   new PollFailed({
     code: "upstream_shape",
-    detail: "The answer has rows that do not fit.",
+    detail: "The answer of the upstream has a row that does not fit.",
     retryable: false,
-    cause: `onHistory returned a row that does not fit: ${cause}`
+    cause
   })

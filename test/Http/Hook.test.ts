@@ -171,29 +171,51 @@ describe("a hook says", () => {
 })
 
 describe("where a hook has no answer that counts nothing is written, and the writer is told when to try again", () => {
-  const cases: ReadonlyArray<readonly [what: string, say: () => unknown, status?: number, headers?: object]> =
+  const cases: ReadonlyArray<
+    readonly [what: string, logged: RegExp, say: () => unknown, status?: number, headers?: object]
+  > = [
+    ["silence", /the hook did not answer in time: 300ms$/, () => undefined],
+    ["an error", /the hook answered with status 500$/, () => ({}), 500],
     [
-      ["silence", () => undefined],
-      ["an error", () => ({}), 500],
-      ["a redirect", () => "", 302, { location: "/elsewhere" }],
-      ["not found", () => ({}), 404],
-      ["no JSON", () => "<html>"],
-      ["no object", () => []],
-      ["something else", () => ({ ok: true })],
-      ["two things", () => ({ row: { text: "x" }, refuse: "no" })],
-      ["a refusal without words", () => ({ refuse: true })],
-      ["a row that does not fit", () => ({ row: { text: "x".repeat(60) } })],
-      ["a row with a key of its own", () => ({ row: { id: "k", text: "x" } })],
-      ["2 MB", () => ({ row: { text: "x".repeat(2_000_000) } })]
+      "a redirect",
+      /the hook answered with status 302, a redirect that is not followed$/,
+      () => "",
+      302,
+      { location: "/elsewhere" }
+    ],
+    ["not found", /the hook answered with status 404$/, () => ({}), 404],
+    ["no JSON", /the answer of the hook is not JSON: Unexpected token '<'/, () => "<html>"],
+    ["no object", /is not as it has to be: it is no object; expected \{"row":/, () => []],
+    ["something else", /: it has a member "ok"; expected/, () => ({ ok: true })],
+    ["two things", /: it has both a row and a refusal;/, () => ({ row: { text: "x" }, refuse: "no" })],
+    ["a refusal without words", /: it refuses with what is no text;/, () => ({ refuse: true })],
+    [
+      "a row that does not fit",
+      /the hook put a row in place that does not fit: "text" does not fit: Expected a value with a length/,
+      () => ({ row: { text: "x".repeat(60) } })
+    ],
+    [
+      "a row with a key of its own",
+      /does not fit: "id" is given by the server$/,
+      () => ({ row: { id: "k", text: "x" } })
+    ],
+    [
+      "2 MB",
+      /the answer of the hook is larger than it may be: maxBytes is 1048576$/,
+      () => ({ row: { text: "x".repeat(2_000_000) } })
     ]
-  for (const [what, say, status, headers] of cases)
-    it(what, async () => {
+  ]
+  for (const [what, logged, say, status, headers] of cases)
+    it(`${what}; the log says so in a sentence`, async () => {
       const before = daemon.hub.look("chat").rows
       answering(say, status, headers)
       const { json, retryAfter, ...answer } = await post("x")
       assert.deepStrictEqual([answer.status, json["code"]], [503, "unavailable"])
       assert.isAtLeast(Number(retryAfter), 1)
       assert.strictEqual(daemon.hub.look("chat").rows, before)
+      const line = daemon.logs.at(-1)!
+      assert.match(line, /^(Warn|Error) no write to chat: /)
+      assert.match(line, logged)
       // So that no breaker opens.
       answering(() => ({}))
       await post("y")
@@ -202,6 +224,10 @@ describe("where a hook has no answer that counts nothing is written, and the wri
   it("nobody there", async () => {
     const { json, status } = await post("x", "gone")
     assert.deepStrictEqual([status, json["code"]], [503, "unavailable"])
+    assert.match(
+      daemon.logs.at(-1)!,
+      /no write to gone: the hook could not be reached: (connect ECONNREFUSED|bad port)/
+    )
   })
 
   it("and what it asked for with Retry-After", async () => {

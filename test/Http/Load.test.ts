@@ -12,6 +12,7 @@ const backend = new Backend()
 const asked: Array<string> = []
 /** What the backend answers; nothing while there is nothing to say. */
 let rows: ReadonlyArray<object> | undefined
+let status = 200
 let runs: Array<Process> = []
 let url = ""
 
@@ -19,6 +20,7 @@ beforeAll(async () => {
   await backend.start()
   backend.handler = ({ url = "" }, response) => {
     asked.push(url)
+    response.statusCode = status
     if (rows !== undefined) response.end(JSON.stringify({ messages: rows }))
   }
 })
@@ -153,3 +155,29 @@ for (const threads of ["1", "2"])
       }
     )
   })
+
+describe("what is not loaded", () => {
+  it(
+    "is in the log with how much is wrong and what to do, after a restart, too",
+    { timeout: 60_000 },
+    async () => {
+      rows = [...messages(8), { id: "bad", text: 7 }]
+      const said = /"chat is loading: 1 of 9 rows .* set maxBad to more than 0\.1/
+      for (let run = 0; run < 2; run++) {
+        const daemon = await start("bad", "1")
+        await until("it says why", () => said.test(daemon.out))
+        assert.include(daemon.out, 'row set aside: \\"text\\" does not fit: Expected string"')
+        assert.lengthOf(daemon.out.match(new RegExp(said, "g"))!, 1)
+        await killed(daemon)
+      }
+    }
+  )
+
+  it("because nothing is there, by a 404, is in the log with what a backend answers instead", async () => {
+    status = 404
+    const daemon = await start("none", "1")
+    const advice = `A backend that has nothing at ${backend.url}/chat answers 200 without rows: [].`
+    await until("it says why", () => daemon.out.includes(advice))
+    status = 200
+  })
+})

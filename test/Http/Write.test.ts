@@ -187,6 +187,47 @@ describe("what cannot be written is refused in words", () => {
   })
 })
 
+describe("what is no row that anybody has read", () => {
+  it("is said to be no ETag, where If-Match is no strong one", async () => {
+    const made = await ask("PUT", "/v1/rows/chat/tagged", { body: { text: "a" } })
+    const put = (match: string) =>
+      ask("PUT", "/v1/rows/chat/tagged", { body: { text: "a" }, headers: { "if-match": match } })
+    for (const match of [made.etag!.slice(1, -1), `W/${made.etag}`, "", `${made.etag}, W/"x"`]) {
+      const { json, status } = await put(match)
+      assert.deepStrictEqual([status, json!["code"]], [400, "bad_request"], match)
+      assert.match(
+        String(json!["detail"]),
+        /^If-Match is ".*"; expected the ETag of the row as it was answered: in/
+      )
+    }
+    for (const match of ['"x"', '"x", "y"', ', "x"'])
+      assert.strictEqual((await put(match)).status, 412, match)
+    for (const match of ["*", made.etag!, `"x",${made.etag}`])
+      assert.strictEqual((await put(match)).status, 200, match)
+    const client = await openSocket()
+    for (const ifMatch of ["x", 'W/"x"', "", 7]) {
+      const write = { type: "write", op: "delete", collection: "support:socket", key: "a", ifMatch }
+      client.say({ ...write, ref: String(ifMatch) })
+      assert.include(JSON.stringify(await client.answer(String(ifMatch))), "without W/; or * for any row")
+    }
+    client.close()
+  })
+
+  it("names what an id of a family may not be", async () => {
+    const cases = [
+      ["support:", /a member needs an id$/],
+      [`support:${"x".repeat(300)}`, /the name of a member has at most 256 bytes$/],
+      ["support:..", /an id is any text but \., \.\. and what is not Unicode$/]
+    ] as const
+    for (const [name, detail] of cases) {
+      const path = `/v1/rows/${encodeURIComponent(name).replaceAll(".", "%2E")}`
+      const { json, status } = await ask("POST", path, { body: { text: "x" } })
+      assert.deepStrictEqual([status, json!["code"]], [404, "unknown_collection"])
+      assert.match(String(json!["detail"]), detail)
+    }
+  })
+})
+
 describe("a request that comes again", () => {
   it("is answered as the first time, and writes nothing", async () => {
     const first = await send("k1", "hello")
@@ -195,7 +236,15 @@ describe("a request that comes again", () => {
     assert.deepStrictEqual(second, first)
     assert.strictEqual(daemon.hub.look("kept").rows, rows)
     const { json, status } = await send("k1", "other")
-    assert.deepStrictEqual([status, json!["code"]], [409, "conflict"])
+    assert.deepStrictEqual(
+      [status, json!["code"], json!["title"], json!["detail"]],
+      [
+        409,
+        "conflict",
+        "This conflicts with what was written before",
+        "this Idempotency-Key was used for something else"
+      ]
+    )
   })
 
   it("while the first is under way too", async () => {

@@ -239,6 +239,33 @@ describe("a written collection that is loaded", () => {
     }
   )
 
+  it.effect(
+    "with more bad rows than a tenth is loaded once maxBad allows it, and until then says how many",
+    () => {
+      const disk = new Disk()
+      const script = saying(() => ({ body: [...rowsOf(8), { id: "bad" }] }))
+      return Effect.gen(function* () {
+        yield* Effect.gen(function* () {
+          yield* advance("1 hour")
+          const { error, state } = (yield* Hub).board.health("chat")
+          assert.deepStrictEqual(
+            [state, error],
+            [
+              "loading",
+              {
+                code: "upstream_shape",
+                detail: "1 of 9 rows of the answer could not be read, which is too many."
+              }
+            ]
+          )
+        }).pipe(onChat(disk, script))
+        yield* Effect.gen(function* () {
+          assert.deepStrictEqual(yield* history(), ["m7", "m6", "m5", "m4", "m3", "m2", "m1", "m0"])
+        }).pipe(onChat(disk, script, { maxBad: 0.2 }))
+      })
+    }
+  )
+
   it.effect("newest first, if that is how they come, and no more into history than is kept", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* live(), ["m2", "m1", "m0"])

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Schema } from "effect"
 
-import { type Config, defineConfig, derived, hook, refuse, written } from "../../src/Config.ts"
+import { type Config, Decimal, defineConfig, derived, hook, refuse, written } from "../../src/Config.ts"
 import { Hub } from "../../src/Hub.ts"
 import { RateEngine, type Write, type WriteRefused } from "../../src/RateEngine.ts"
 import { tagOf } from "../../src/RowTag.ts"
@@ -151,6 +151,7 @@ describe("a written collection", () => {
       text: Schema.optionalKey(Schema.String.check(Schema.makeFilter((text) => text !== "no"))),
       tags: Schema.optionalKey(Schema.Array(Schema.Int)),
       any: Schema.optionalKey(Schema.Any),
+      price: Schema.optionalKey(Decimal),
       least: Schema.optionalKey(Schema.Int),
       most: Schema.optionalKey(Schema.Int.check(Schema.makeFilter((n) => n < 9 || "Too many")))
     }).check(Schema.makeFilter(({ least = 0, most = 0 }) => least <= most))
@@ -168,8 +169,17 @@ describe("a written collection", () => {
         assert.strictEqual(yield* wrong({ most: 9 }), 'invalid_row: "most" does not fit: Too many')
         assert.strictEqual(
           yield* wrong({ mood: 1 }),
-          'invalid_row: "mood" does not fit: Expected no excess property'
+          'invalid_row: there is no field "mood"; did you mean "most"?'
         )
+        assert.strictEqual(
+          yield* wrong({ txt: "a" }),
+          'invalid_row: there is no field "txt"; did you mean "text"?'
+        )
+        for (const odd of ["x", true])
+          assert.match(
+            yield* wrong({ price: odd }),
+            /^invalid_row: "price" does not fit: Expected a decimal number such as 1\.10$/
+          )
         assert.strictEqual(
           yield* wrong({ least: 2 }),
           "invalid_row: the row does not fit: It does not pass a check"
@@ -471,7 +481,11 @@ describe("who writes", () => {
         const ada = { sub: "ada", address: "10.0.0.1" }
         yield* write(by(ada))
         const tooSoon = yield* Effect.flip(write(by({ ...ada, address: "10.0.0.2" })))
-        assert.deepInclude(tooSoon, { code: "too_many", retryAfterMs: 1_000 })
+        assert.deepInclude(tooSoon, {
+          code: "too_many",
+          retryAfterMs: 1_000,
+          detail: "at most one write in 1s here; try again in 1s"
+        })
         yield* write(by({ sub: "bob", address: "10.0.0.1" }))
         yield* write(by({ address: "10.0.0.1" }))
         assert.strictEqual(yield* refused(by({ address: "10.0.0.1" })), "too_many")

@@ -7,7 +7,7 @@ import { afterAll, assert, describe, it } from "@effect/vitest"
 import { SignJWT } from "jose"
 
 import { Backend, freePort, until } from "../Daemon.ts"
-import { Folder, ratecast } from "../Process.ts"
+import { Folder, ratecast, root } from "../Process.ts"
 
 const secret = "canary-secret-of-more-than-thirty-two-bytes"
 const folder = mkdtempSync(join(tmpdir(), "ratecast-token-"))
@@ -106,6 +106,36 @@ describe("ratecast token", () => {
     assert.match(unchecked.out, /^counts +nobody knows/m)
   })
 
+  it("says what a token that counts allows nothing by, and what its patterns are not", async () => {
+    const exp = Math.floor(Date.now() / 1000) + 60
+    const cases: ReadonlyArray<readonly [claims: object, said: ReadonlyArray<RegExp>]> = [
+      [{}, [/allows nothing: it has no claim "ratecast"/]],
+      [
+        { ratecast: { raed: ["*"] } },
+        [/member "raed" without effect; did you mean "read"\?/, /allows nothing/]
+      ],
+      [{ ratecast: { read: ["support:{sub}"] } }, [/allows nothing/]],
+      [
+        { sub: "7", ratecast: { read: ["inbox:{uid}"] } },
+        [/"inbox:\{uid\}" covers only .*: \{sub\} is the subject, \* any member/]
+      ],
+      [{ sub: "7", ratecast: { read: ["support:{sub}"], write: [] } }, []]
+    ]
+    for (const [claims, said] of cases) {
+      const { code, err } = await run(["explain", await sign({ exp, ...claims })], { JWT_SECRET: secret })
+      assert.strictEqual(code, 0)
+      assert.lengthOf(
+        err.split("\n").filter((line) => line !== ""),
+        said.length
+      )
+      for (const [at, words] of said.entries()) assert.match(err.split("\n")[at]!, words)
+    }
+    for (const deed of ["--read", "--write", "--refresh"]) {
+      const { err } = await run([deed, "inbox:{uid}", "--sub", "7"], { JWT_SECRET: secret })
+      assert.match(err, /^"inbox:\{uid\}" covers only .*: \{sub\} is the subject, \* any member$/)
+    }
+  })
+
   it("shows nothing that a terminal would take for a command", async () => {
     const { out } = await run(["explain", await sign({ sub: "\u001b[2J\u009b2J\u202e", exp: 1e10 })])
     assert.include(out, String.raw`"\u001b[2J\u009b2J\u202e"`)
@@ -115,8 +145,15 @@ describe("ratecast token", () => {
     assert.include((await run(["--read", "*"])).err, "JWT_SECRET is not set")
     assert.include((await run([], { JWT_SECRET: "short" })).err, "at least 32 bytes")
     assert.include((await run(["--for", "1y"], { JWT_SECRET: secret })).err, "a time such as 30s")
-    assert.include((await run(["--help"])).out, "--read 'support:{sub}'")
+    const { out } = await run(["--help"])
+    assert.include(out, "--read 'support:{sub}'")
+    assert.include(out, "Default: 1h")
   })
+})
+
+const tls = (key: string, cert: string) => ({
+  TLS_KEY_FILE: join(root, `test/fixtures/localhost.${key}.pem`),
+  TLS_CERT_FILE: join(root, `test/fixtures/localhost.${cert}.pem`)
 })
 
 describe("settings that cannot be meant are said to be", () => {
@@ -129,10 +166,16 @@ describe("settings that cannot be meant are said to be", () => {
     [{ JWT_PUBLIC_KEY: "hello" }, /JWT_PUBLIC_KEY: this is no public key/],
     [{ ANONYMOUS_READ: "support:{sub}" }, /ANONYMOUS_READ: \{sub\} is the subject of a token/],
     [{ TRUSTED_PROXIES: "10.0.0.0/33" }, /TRUSTED_PROXIES: 10\.0\.0\.0\/33 is no address/],
-    [{ MAX_CONNECTIONS: "0" }, /MAX_CONNECTIONS/]
+    [{ MAX_CONNECTIONS: "0" }, /MAX_CONNECTIONS: expected a whole number from 1 to 10000000/],
+    [{ MAX_CONNECTIONS: "ten" }, /MAX_CONNECTIONS: expected a whole number from 1 to 10000000/],
+    [{ PORT: "abc" }, /^PORT: expected a whole number from 1 to 65535/],
+    [{ ADMIN_PORT: "65536" }, /^ADMIN_PORT: expected a whole number from 1 to 65535/],
+    [tls("cert", "key"), /^TLS_KEY_FILE has the certificate and TLS_CERT_FILE the key; swap them/],
+    [tls("key", "key"), /^TLS_CERT_FILE: .*localhost\.key\.pem has no certificate in PEM/],
+    [tls("cert", "cert"), /^TLS_KEY_FILE: .*localhost\.cert\.pem has no private key in PEM/]
   ]
   for (const [env, wrong] of cases)
-    it(`${Object.keys(env).join(" and ")}: ${Object.values(env).at(-1)!.slice(0, 20)}`, async () => {
+    it(`${Object.keys(env).join(" and ")}: ${Object.values(env).at(-1)!.slice(-20)}`, async () => {
       const file = configs.config("s.config.ts", "http://127.0.0.1:1", 'key: "id"')
       const daemon = ratecast(["serve", "--config", file], { PORT: String(await freePort()), ...env })
       assert.strictEqual(await daemon.exit, 1)

@@ -27,7 +27,7 @@ describe("a start", () => {
       MAX_CONECTIONS: "5",
       ANONYMOUS_READ: "ntoes:*,notes:7,n*,*",
       ANONYMOUS_WRITE: "notes,notes:*",
-      ANONYMOUS_REFRESH: "prices"
+      ANONYMOUS_REFRESH: "prices,notes:{id}"
     })
     try {
       await until("the daemon", () => run.out.includes("ratecast is up"), 15_000)
@@ -39,7 +39,8 @@ describe("a start", () => {
           "the variable MAX_CONECTIONS has no effect; did you mean MAX_CONNECTIONS?",
           'ANONYMOUS_READ: "ntoes:*" covers no collection; there are notes:*; did you mean "notes:*"?',
           'ANONYMOUS_WRITE: "notes" covers no collection that is written to; there are notes:*; did you mean "notes:*"?',
-          'ANONYMOUS_REFRESH: "prices" covers no collection; there are notes:*'
+          'ANONYMOUS_REFRESH: "prices" covers no collection; there are notes:*',
+          'ANONYMOUS_REFRESH: "notes:{id}" covers only what is called exactly so: {sub} is the subject, * any member'
         ]
       )
     } finally {

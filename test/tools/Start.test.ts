@@ -1,14 +1,15 @@
 /** `npm start`, as tools/start.mjs does it: the demo and its simulator, and the other examples. */
+import { spawnSync } from "node:child_process"
 import * as http from "node:http"
 import type { AddressInfo } from "node:net"
-import { mkdtempSync, readdirSync, rmSync } from "node:fs"
+import { cpSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
 import { afterAll, assert, describe, it } from "@effect/vitest"
 
 import { freePort, until } from "../Daemon.ts"
-import { isAlive, Process } from "../Process.ts"
+import { isAlive, Process, root } from "../Process.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "ratecast-start-"))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -120,5 +121,19 @@ describe("npm start", () => {
     assert.match(run.err.trim(), new RegExp(`^port ${port} on 127.0.0.1 is taken; .*PORT=${port + 1}$`))
     await stopped(run, pids, simulator)
     await new Promise((done) => taken.close(done))
+  })
+})
+
+describe("npx ratecast", () => {
+  it("in a clone in which nothing is installed says what to run", () => {
+    const clone = join(folder, "clone")
+    cpSync(join(root, "bin"), join(clone, "bin"), { recursive: true })
+    cpSync(join(root, "package-lock.json"), join(clone, "package-lock.json"))
+    const { status, stderr } = spawnSync(process.execPath, [join(clone, "bin/ratecast.mjs"), "check"], {
+      encoding: "utf8"
+    })
+    assert.strictEqual(status, 1)
+    assert.match(stderr, /^what this clone needs is not installed yet.*; run npm ci/)
+    assert.notInclude(stderr, "    at ")
   })
 })

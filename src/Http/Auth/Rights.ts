@@ -28,6 +28,15 @@ export const expand = (patterns: ReadonlyArray<string>, subject: string | undefi
     return subject !== undefined && isPlain(subject) ? [pattern.split("{sub}").join(subject)] : []
   })
 
+/** What is odd about patterns with a `{uid}`, as the config names a family: each is that of the one member of this name. */
+export const notMeant = (patterns: ReadonlyArray<string>): ReadonlyArray<string> =>
+  patterns
+    .filter((pattern) => /\{(?!sub\})[^{}]*\}/.test(pattern))
+    .map(
+      (pattern) =>
+        `${JSON.stringify(pattern)} covers only what is called exactly so: {sub} is the subject, * any member`
+    )
+
 /** Whether one of the patterns covers a name; or a pattern that is asked for, all of which it has to cover. */
 export const covers = (patterns: ReadonlyArray<string>, name: string): boolean =>
   // No pattern has a literal `*`, so one that is asked for is matched by a `*` alone.
