@@ -42,7 +42,7 @@ const makeConfig = (url: string) =>
 export type Api = ReturnType<typeof makeConfig>
 
 /** A file of TypeScript as a page loads it. `ratecast/client` is the client here. */
-export const bundled = async (input: string): Promise<string> => {
+export const bundled = async (input: string, format: "iife" | "esm" = "iife"): Promise<string> => {
   const client = new URL("../../client/", import.meta.url).pathname
   const names = {
     share: "Share",
@@ -54,6 +54,7 @@ export const bundled = async (input: string): Promise<string> => {
   const bundle = await rolldown({
     input,
     platform: "browser",
+    external: /^node:/,
     resolve: {
       alias: {
         ...Object.fromEntries(
@@ -63,7 +64,7 @@ export const bundled = async (input: string): Promise<string> => {
       }
     }
   })
-  const { output } = await bundle.generate({ format: "iife" })
+  const { output } = await bundle.generate({ format })
   await bundle.close()
   return output[0].code
 }
@@ -74,10 +75,12 @@ export class Site {
   daemon!: Daemon
   browser!: Browser
   cable!: Cable
-  private readonly disk = new Disk()
+  disk = new Disk()
   private readonly env: { readonly [name: string]: string }
   private readonly tabs: Array<Tab> = []
   private step = 0
+  /** Readers that are no pages. */
+  others = 0
 
   private constructor(env: { readonly [name: string]: string }) {
     this.env = env
@@ -108,12 +111,17 @@ export class Site {
     )
   }
 
-  async visit(path = "/", origin = this.cable.url, beside?: Tab): Promise<Tab> {
+  async visit(
+    path = "/",
+    origin = this.cable.url,
+    beside?: Tab,
+    isLoaded = `typeof connect === "function"`
+  ): Promise<Tab> {
     const tab = await Tab.open(this.browser, "about:blank", beside ? { beside } : {})
     this.tabs.push(tab)
     await tab.call("Security.setIgnoreCertificateErrors", { ignore: true })
     await tab.call("Page.navigate", { url: `${origin}${path}` })
-    await tab.holds("the client", `typeof connect === "function"`)
+    await tab.holds("the page", isLoaded)
     return tab
   }
 
@@ -127,7 +135,8 @@ export class Site {
 
   /** Another price, and a line in the chat. */
   async change(): Promise<void> {
-    const usd = `${++this.step}.50`
+    this.step++
+    const usd = this.price
     this.backend.body = [
       { symbol: "TON", usd },
       { symbol: "ETH", usd: "1.10" },
@@ -138,6 +147,11 @@ export class Site {
       201
     )
     await until("the price", () => this.rowsOf("rates").includes(usd))
+  }
+
+  /** Of TON, since the last change. */
+  get price(): string {
+    return `${this.step}.50`
   }
 
   /** All that the server has, as text. */
@@ -202,7 +216,7 @@ export class Site {
     for (const tab of this.tabs.splice(0)) await tab.close().catch(() => {})
     this.cable.plug()
     this.cable.refusesUpgrades = false
-    await this.has(0)
+    await this.has(this.others)
   }
 
   private async close(): Promise<void> {
