@@ -6,7 +6,7 @@ import type { NameOf, RowOf } from "./Api.ts"
 import { type Init, makeCalls } from "./Calls.ts"
 import type { Cast, Status } from "./Cast.ts"
 import { CastError } from "./CastError.ts"
-import { type Held, makeCollection } from "./Collection.ts"
+import { type Held, makeCollection, same } from "./Collection.ts"
 import { type Listener, subscribed, tellAll } from "./Listeners.ts"
 import type { Change, Failure, Problem, Row, Whole } from "./Wire.ts"
 
@@ -75,6 +75,7 @@ export const fakeCast = <A = { readonly [name: string]: object }, Name extends N
   let way: Way
   let status: Status | undefined
 
+  /** Somebody reads; the function says that they do not any more. */
   const read = () => {
     let isReading = 1
     readers++
@@ -97,7 +98,6 @@ export const fakeCast = <A = { readonly [name: string]: object }, Name extends N
     return one
   }
   const tell = () => {
-    status = undefined
     for (const { tell } of held.values()) tell()
     tellAll(listeners)
     for (const look of waiting) look()
@@ -207,7 +207,8 @@ export const fakeCast = <A = { readonly [name: string]: object }, Name extends N
       }
     },
     get status() {
-      return (status ??= look())
+      const next = look()
+      return same(status, next) ? status! : (status = next)
     },
     subscribe: (changed) => subscribed(listeners, { told: changed }, read),
     ready: () =>
