@@ -13,7 +13,8 @@ import { until } from "../Daemon.ts"
 import type { Tab } from "../Tab.ts"
 import { runnable } from "./Docs.ts"
 import { snapshot } from "./Stage.ts"
-import { type Api, reason, Site } from "./Site.ts"
+import { type Api } from "./Site.ts"
+import { reason, siteOf } from "./SiteOf.ts"
 
 const nasty = `</script><script>alert(1)</script><!-- --> ]]> \u2028 \u2029 & &amp; <!--<script> " ' \\ é \ud83d`
 
@@ -48,7 +49,7 @@ const load = async (file: string) =>
   import(`data:text/javascript,${encodeURIComponent(await runnable("inline", file, "esm"))}`)
 
 describe.skipIf(chromium === undefined)(`a page with rows in it${reason}`, { timeout: 60_000 }, () => {
-  const site = Site.of()
+  const site = siteOf()
   let server: Server
   let cast: Cast<Api>
   let page: () => Promise<string>

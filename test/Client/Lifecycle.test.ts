@@ -8,7 +8,8 @@ import { documented, missing, plain } from "../ProxyConfig.ts"
 import { Proxy } from "../Proxy.ts"
 import { sleep } from "../Http/Market.ts"
 import type { Tab } from "../Tab.ts"
-import { isThorough, read, reason, Site } from "./Site.ts"
+import { read, type Site } from "./Site.ts"
+import { isThorough, reason, siteOf } from "./SiteOf.ts"
 
 const roads: ReadonlyArray<RoadName> = ["socket", "stream", "changes"]
 const only = (road: RoadName) => `roads: ["${road}"]`
@@ -46,7 +47,7 @@ const through = async (
 }
 
 describe.skipIf(chromium === undefined)(`a page${reason}`, { timeout: 60_000 }, () => {
-  const site = Site.of()
+  const site = siteOf()
 
   describe.each(roads)("by %s", (road) => {
     it("is offline and back: it says so, and goes on from its cursor at once", async () => {
@@ -184,7 +185,7 @@ describe.skipIf(chromium === undefined)(`a page${reason}`, { timeout: 60_000 }, 
 })
 
 describe.skipIf(chromium === undefined)(`a page over TLS${reason}`, { timeout: 60_000 }, () => {
-  const site = Site.of({
+  const site = siteOf({
     TLS_KEY_FILE: `${fixtures}localhost.key.pem`,
     TLS_CERT_FILE: `${fixtures}localhost.cert.pem`
   })

@@ -5,7 +5,7 @@ import { type SnapshotMessage } from "../../client/Cast.ts"
 import { forget, type Keep, persisted, type PersistOptions } from "../../client/Persist.ts"
 import { chromium } from "../Browser.ts"
 import { runnable } from "./Docs.ts"
-import { reason, Site } from "./Site.ts"
+import { reason, siteOf } from "./SiteOf.ts"
 import { type Api, change, cursor, snapshot, Stage } from "./Stage.ts"
 
 const second = 1_000
@@ -214,7 +214,7 @@ describe("what is kept", () => {
 })
 
 describe.skipIf(chromium === undefined)(`the next visit${reason}`, { timeout: 60_000 }, () => {
-  const site = Site.of()
+  const site = siteOf()
 
   it("shows rows without a server, as stale, and goes on when it is there", async () => {
     const script = await runnable("persist", "persist.ts")

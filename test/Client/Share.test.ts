@@ -6,7 +6,8 @@ import { chromium } from "../Browser.ts"
 import { until } from "../Daemon.ts"
 import { sleep } from "../Http/Market.ts"
 import type { Tab } from "../Tab.ts"
-import { isThorough, read, reason, Site } from "./Site.ts"
+import { read } from "./Site.ts"
+import { isThorough, reason, siteOf } from "./SiteOf.ts"
 
 const secret = "s".repeat(32)
 const options = `share: share()`
@@ -37,7 +38,7 @@ const leader = async (tabs: ReadonlyArray<Tab>): Promise<Tab> => {
 }
 
 describe.skipIf(chromium === undefined)(`tabs that share${reason}`, { timeout: 60_000 }, () => {
-  const site = Site.of({ JWT_SECRET: secret })
+  const site = siteOf({ JWT_SECRET: secret })
 
   const open = async (count: number, more = options): Promise<ReadonlyArray<Tab>> => {
     const tabs = [await site.reading(more)]
@@ -122,6 +123,21 @@ describe.skipIf(chromium === undefined)(`tabs that share${reason}`, { timeout: 6
     await site.isRight(left, 2, 15_000)
     await sleep(20_000)
     await site.isRight([...left, first], 1, 20_000)
+  })
+
+  it.skipIf(!isThorough)("notice within 45 s that the leader hangs", { timeout: 120_000 }, async () => {
+    const tabs = await open(3)
+    const first = await leader(tabs)
+    void first
+      .evaluate("(() => { const end = Date.now() + 60_000; while (Date.now() < end) {} })()")
+      .catch(() => {})
+    await site.isRight(
+      tabs.filter((tab) => tab !== first),
+      2,
+      45_000
+    )
+    await sleep(20_000)
+    await site.isRight(tabs, 1, 20_000)
   })
 
   it("lose the server together, and are back together", async () => {

@@ -1,4 +1,5 @@
 /** A real daemon that serves a page with the client in it, and a Chromium that looks at it over a cable. */
+import * as assert from "node:assert/strict"
 import { once } from "node:events"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import * as http from "node:http"
@@ -7,7 +8,6 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { text } from "node:stream/consumers"
 
-import { afterAll, afterEach, assert, beforeAll } from "@effect/vitest"
 import { Schema } from "effect"
 import { rolldown } from "rolldown"
 
@@ -18,12 +18,6 @@ import { Backend, type Daemon, startDaemon, until } from "../Daemon.ts"
 import { canonicalText } from "../Held.ts"
 import { Tab } from "../Tab.ts"
 import { Cable } from "./Cable.ts"
-
-/** Ends the name of what is skipped without a browser, so that a report says why. */
-export const reason =
-  chromium === undefined ? " (skipped: no Chromium in /usr/bin, and none in CHROMIUM)" : ""
-/** Whether there is time for what takes half a minute: `npm run test:browser`. */
-export const isThorough = process.env["RATECAST_BROWSER"] === "all"
 
 const html = (title: string) =>
   `<!doctype html><title>${title}</title><link rel="icon" href="data:,"><script src="client.js"></script>`
@@ -36,7 +30,11 @@ const makeConfig = (url: string) =>
         key: "symbol",
         row: Schema.Struct({ symbol: Schema.String, usd: Decimal })
       }),
-      chat: written({ key: "id", row: Schema.Struct({ id: Schema.String, text: Schema.String }) })
+      chat: written({
+        key: "id",
+        row: Schema.Struct({ id: Schema.String, text: Schema.String }),
+        retain: { rows: 100 }
+      })
     }
   })
 export type Api = ReturnType<typeof makeConfig>
@@ -82,17 +80,8 @@ export class Site {
   /** Readers that are no pages. */
   others = 0
 
-  private constructor(env: { readonly [name: string]: string }) {
+  constructor(env: { readonly [name: string]: string } = {}) {
     this.env = env
-  }
-
-  /** For the tests of one `describe`. */
-  static of(env: { readonly [name: string]: string } = {}): Site {
-    const site = new Site(env)
-    beforeAll(() => site.open(), 60_000)
-    afterEach(() => site.leave(), 30_000)
-    afterAll(() => site.close(), 30_000)
-    return site
   }
 
   /** At the same address and over the same journal as before. */
@@ -142,11 +131,14 @@ export class Site {
       { symbol: "ETH", usd: "1.10" },
       { symbol: `N${this.step % 5}`, usd: "1" }
     ]
-    assert.strictEqual(
-      (await this.ask("/v1/rows/chat", JSON.stringify({ text: `${this.step}` }))).status,
-      201
-    )
+    await this.say(`${this.step}`)
     await until("the price", () => this.rowsOf("rates").includes(usd))
+  }
+
+  /** A line in the chat. */
+  async say(line: string): Promise<void> {
+    const { status, text } = await this.ask("/v1/rows/chat", JSON.stringify({ text: line }))
+    assert.equal(status, 201, text)
   }
 
   /** Of TON, since the last change. */
@@ -202,7 +194,7 @@ export class Site {
     return { status: response.statusCode!, text: await text(response) }
   }
 
-  private async open(): Promise<void> {
+  async open(): Promise<void> {
     for (const name of ["index", "other"]) writeFileSync(join(this.folder, `${name}.html`), html(name))
     writeFileSync(join(this.folder, "client.js"), await bundled(new URL("page.ts", import.meta.url).pathname))
     await this.backend.start()
@@ -212,14 +204,14 @@ export class Site {
     this.browser = new Browser(chromium!)
   }
 
-  private async leave(): Promise<void> {
+  async leave(): Promise<void> {
     for (const tab of this.tabs.splice(0)) await tab.close().catch(() => {})
     this.cable.plug()
     this.cable.refusesUpgrades = false
     await this.has(this.others)
   }
 
-  private async close(): Promise<void> {
+  async close(): Promise<void> {
     await this.browser.close()
     await this.cable.close()
     await this.daemon.close()

@@ -55,6 +55,8 @@ describe("a fake cast", () => {
     assert.deepStrictEqual(shape(fake.pools), shape(real.pools))
     assert.deepStrictEqual(shape(fake.status), shape(real.status))
     assert.deepStrictEqual(shape(fake.lane), shape(real.lane))
+    // The real one gathers news for a frame.
+    vi.runAllTimers()
   })
 
   it("tells of rows at once, each the same object until it changes, and is as its status says", async () => {
