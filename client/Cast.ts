@@ -46,8 +46,22 @@ export interface Options<Name extends string> {
   readonly trace?: (text: string, road: string) => void
 }
 
-/** `key`: whoever has the same may share. */
-export type Share = (road: Road, key: string) => Road
+/** A road in place of another, for a cast that may follow what somebody else's road brings. */
+export type Share = (road: Road, cast: Holding) => Road
+
+/** What is asked for now, how far it has come, and whose rows it has given: of one query, so of one cursor. */
+export interface Lane {
+  readonly query: { readonly [parameter: string]: string }
+  readonly cursor: string | undefined
+  readonly names: ReadonlySet<string>
+}
+
+/** What a cast has. */
+export interface Holding {
+  /** Whatever is held: with patterns (`support:*`) there are more as they come. */
+  readonly collections: ReadonlyMap<string, Collection>
+  readonly lane: Lane
+}
 
 export interface Status {
   /**
@@ -64,11 +78,9 @@ export interface Status {
   readonly error: CastError | undefined
 }
 
-interface Casting<A> {
+interface Casting<A> extends Holding {
   /** Of any name, also one that nothing is known of yet. */
   readonly collection: <Name extends string>(name: Name) => Collection<RowOf<A, Name>>
-  /** Whatever is held: with patterns (`support:*`) there are more as they come. */
-  readonly collections: ReadonlyMap<string, Collection>
   /** The same object until it changes. */
   readonly status: Status
   /** Tells when the status changes, gathered as rows are; reads for as long as it is subscribed. */
@@ -120,7 +132,7 @@ export const connect = <A = { readonly [name: string]: object }, Name extends Na
       collections: collections.join()
     },
     cursor: undefined as string | undefined,
-    has: new Set<string>()
+    names: new Set<string>()
   })
   const lanes = [makeLane(collections), makeLane(keepAlive)] as const
   let lane = lanes[0]
@@ -135,10 +147,11 @@ export const connect = <A = { readonly [name: string]: object }, Name extends Na
   }
 
   const gather = () => {
-    if (isGathering) return
+    // A hidden page has no frames, nor the one that was asked for before, and is to be told all the same.
+    const isHidden = host.document?.hidden
+    if (isGathering && !isHidden) return
     isGathering = true
-    // A hidden page has no frames, and is to be told all the same.
-    ;((!host.document?.hidden && host.requestAnimationFrame) || setTimeout)(tell, 16)
+    ;((!isHidden && host.requestAnimationFrame) || setTimeout)(tell, 16)
   }
   const tell = () => {
     isGathering = false
@@ -156,8 +169,8 @@ export const connect = <A = { readonly [name: string]: object }, Name extends Na
     const { asOf = {}, collections = {}, cursor, from, type } = message as Told
     if (type === "snapshot") {
       // What a pattern gave before and gives no more is empty.
-      for (const name of lane.has) if (!(name in collections)) holding(name).apply({ rows: {} })
-      lane.has.clear()
+      for (const name of lane.names) if (!(name in collections)) holding(name).apply({ rows: {} })
+      lane.names.clear()
     } else {
       if (!cursor || cursor === lane.cursor) return true
       if (from !== lane.cursor) return false
@@ -166,7 +179,7 @@ export const connect = <A = { readonly [name: string]: object }, Name extends Na
       if (isBehind(cursor, newest)) return false
     }
     for (const [name, part] of Object.entries(collections)) {
-      lane.has.add(name)
+      lane.names.add(name)
       if (!holding(name).apply(part)) return false
     }
     for (const [name, at] of Object.entries(asOf)) holding(name).apply({ asOf: at })
@@ -185,7 +198,7 @@ export const connect = <A = { readonly [name: string]: object }, Name extends Na
       lane = lanes[isAsleep ? 1 : 0]
       const { cursor, query } = lane
       const road = roads[name as RoadName]
-      return (share?.(road, JSON.stringify([url, query])) ?? road)(
+      return (share ? share(road, cast) : road)(
         { ...reached, query, since: cursor, token },
         (text) => {
           if (text) trace?.(text, name)
@@ -230,13 +243,16 @@ export const connect = <A = { readonly [name: string]: object }, Name extends Na
     return answer
   }
 
-  const statuses = () => [...lanes[0].has].map((name) => holding(name).status)
+  const statuses = () => [...lanes[0].names].map((name) => holding(name).status)
   const isAny = (state: string) => statuses().some((status) => status.state === state)
   const isLoading = () => !newest || isAny("loading")
 
   const cast: Casting<A> = {
     collection: holding as never,
     collections: held,
+    get lane() {
+      return lane
+    },
     get status() {
       const { isUp, ...more } = link.state()
       const asOf = Math.min(...statuses().map(({ asOf }) => asOf || Infinity))

@@ -11,7 +11,7 @@ interface Host {
   readonly requestAnimationFrame?: (run: () => void, ms: number) => unknown
 }
 
-type Listen = (type: string, listener: (event: HostEvent) => void) => void
+type Listen = (type: string, listener: (event: HostEvent) => void, isCaptured: boolean) => void
 
 export interface HostEvent {
   readonly type: string

@@ -186,9 +186,9 @@ export const makeLink = ({ changed, open, receive, roads, staysAwake, token }: W
   }
 
   const notice = ({ persisted, type }: HostEvent) => {
-    // A page with a connection is not kept for going back to.
-    if (type === "pagehide") shut()
-    else if (type === "online" || persisted) begin((attempts = 0))
+    // A page with a connection is not kept for going back to; one that was frozen would hear no more of it.
+    if (type === "pagehide" || type === "freeze") shut()
+    else if (type === "online" || type === "resume" || persisted) begin((attempts = 0))
     else look()
     changed()
   }
@@ -196,8 +196,9 @@ export const makeLink = ({ changed, open, receive, roads, staysAwake, token }: W
   const listen = (isOn: boolean) => {
     clearInterval(looking)
     looking = isOn ? setInterval(look, lookEvery) : undefined
-    for (const type of ["visibilitychange", "offline", "online", "pagehide", "pageshow"])
-      host[isOn ? "addEventListener" : "removeEventListener"]?.(type, notice)
+    for (const type of ["visibilitychange", "offline", "online", "pagehide", "pageshow", "freeze", "resume"])
+      // Some are of the document alone, and pass here on their way.
+      host[isOn ? "addEventListener" : "removeEventListener"]?.(type, notice, true)
     begin()
   }
 

@@ -18,6 +18,8 @@ export interface TabOptions {
   readonly media?: { readonly [feature: string]: string }
   /** Patterns of addresses that are answered 404. */
   readonly missing?: ReadonlyArray<string>
+  /** A tab of the same browser window: they share what an origin keeps, and only one is seen. */
+  readonly beside?: Tab
 }
 
 /** One tab, and what its console and its scripts complained about. */
@@ -27,10 +29,12 @@ export class Tab {
   readonly responses: Array<{ readonly url: string; readonly encoding: string | undefined }> = []
   private readonly browser: Browser
   private readonly targetId: string
+  private readonly context: string
   private readonly session: string
 
-  private constructor(browser: Browser, targetId: string, session: string) {
+  private constructor(browser: Browser, targetId: string, session: string, context: string) {
     this.browser = browser
+    this.context = context
     this.targetId = targetId
     this.session = session
     browser.on(session, (method, params) => this.note(method, params as never))
@@ -38,12 +42,13 @@ export class Tab {
 
   static async open(browser: Browser, url: string, options: TabOptions = {}): Promise<Tab> {
     const { height = 900, media = {}, missing = [], width = 1280 } = options
-    const { browserContextId } = await browser.call<{ browserContextId: string }>(
-      "Target.createBrowserContext",
-      {
-        disposeOnDetach: true
-      }
-    )
+    const browserContextId =
+      options.beside?.context ??
+      (
+        await browser.call<{ browserContextId: string }>("Target.createBrowserContext", {
+          disposeOnDetach: true
+        })
+      ).browserContextId
     const { targetId } = await browser.call<{ targetId: string }>("Target.createTarget", {
       url: "about:blank",
       browserContextId
@@ -52,7 +57,7 @@ export class Tab {
       targetId,
       flatten: true
     })
-    const tab = new Tab(browser, targetId, sessionId)
+    const tab = new Tab(browser, targetId, sessionId, browserContextId)
     await tab.call("Runtime.enable")
     await tab.call("Network.enable")
     if (missing.length > 0)
@@ -134,6 +139,11 @@ export class Tab {
   async shows(selector: string, text = "", ms = patience): Promise<void> {
     const check = async () => (await this.isVisible(selector)) && (await this.text(selector)).includes(text)
     await until(`${selector} says ${JSON.stringify(text)}`, check, ms)
+  }
+
+  /** In front of the others. */
+  async show(): Promise<void> {
+    await this.call("Page.bringToFront")
   }
 
   close(): Promise<unknown> {

@@ -358,6 +358,20 @@ describe("a client's connection", () => {
       cast.close()
     })
 
+    it("lets go of it when the page is frozen, which would hear no more of it, and goes on when it is thawed", async () => {
+      const cast = stage.connect()
+      cast.subscribe(() => {})
+      await stage.pass(second)
+      stage.page.dispatch("freeze")
+      assert.strictEqual(stage.open.length, 0)
+      await stage.pass(second)
+      stage.page.dispatch("resume")
+      await stage.pass(0)
+      assert.strictEqual(stage.open.length, 1)
+      assert.strictEqual(stage.line.query.get("since"), cursor(1))
+      cast.close()
+    })
+
     it("goes on with what is to be kept alive, and with the rest from where that was", async () => {
       stage.greet = (line) => {
         const names = line.query.get("collections")!.split(",")

@@ -136,6 +136,21 @@ describe("the rows of a client", () => {
     cast.close()
   })
 
+  it("are told while the page is hidden, also where a frame was asked for before", async () => {
+    stage.asPage()
+    const { line, told } = await begin({ a: { id: "a" } })
+    stage.frame()
+    told.length = 0
+    line.say(change(1, 2, { put: { b: { id: "b" } } }))
+    await stage.pass(5)
+    stage.hide(true)
+    await stage.pass(50)
+    assert.deepStrictEqual(told, [["b"]])
+    line.say(change(2, 3, { put: { c: { id: "c" } } }))
+    await stage.pass(50)
+    assert.deepStrictEqual(told, [["b"], ["c"]])
+  })
+
   it("tell who has subscribed to one of them of that one alone", async () => {
     const { cast, line } = await begin({ a: { id: "a" }, b: { id: "b" } })
     const told: Array<string> = []

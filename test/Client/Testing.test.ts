@@ -1,0 +1,166 @@
+/** The fake cast that people test their components with. */
+import { spawnSync } from "node:child_process"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+import { afterEach, assert, beforeEach, describe, it, vi } from "@effect/vitest"
+
+import { type Cast, type CastError, connect, type SnapshotMessage } from "../../client/Cast.ts"
+import { fakeCast } from "../../client/Testing.ts"
+import { runnable } from "./Docs.ts"
+import { snapshot } from "./Stage.ts"
+
+interface Api {
+  readonly pools: { readonly id: string; readonly usd?: string }
+  readonly chat: { readonly id: string; readonly text: string; readonly by?: string }
+}
+
+const open = () =>
+  fakeCast<Api>({
+    collections: { pools: { a: { id: "a", usd: "1" }, b: { id: "b", usd: "1" } }, chat: undefined }
+  })
+
+/** How an object looks from outside. */
+const shape = (value: object) =>
+  Object.keys(value)
+    .filter((name) => name !== "fake")
+    .map((name) => `${name}: ${typeof value[name as keyof typeof value]}`)
+    .toSorted()
+
+describe("a fake cast", () => {
+  const opened: Array<string> = []
+  beforeEach(() => {
+    vi.useFakeTimers()
+    opened.length = 0
+    vi.stubGlobal("fetch", (url: string) => opened.push(url))
+    vi.stubGlobal("WebSocket", function (url: string) {
+      opened.push(url)
+    })
+  })
+  afterEach(() => {
+    assert.strictEqual(vi.getTimerCount(), 0)
+    assert.deepStrictEqual(opened, [])
+    vi.useRealTimers()
+    vi.unstubAllGlobals()
+  })
+
+  it("looks as a cast does, member by member", () => {
+    const real: Cast<Api> = connect<Api>("https://cast.test/", {
+      collections: ["pools", "chat"],
+      from: snapshot(1, { a: { id: "a", usd: "1" } }) as SnapshotMessage
+    })
+    const fake: Cast<Api> = open()
+    assert.deepStrictEqual(shape(fake), shape(real))
+    assert.deepStrictEqual(shape(fake.pools), shape(real.pools))
+    assert.deepStrictEqual(shape(fake.status), shape(real.status))
+    assert.deepStrictEqual(shape(fake.lane), shape(real.lane))
+    // The real one gathers news for a frame.
+    vi.runAllTimers()
+  })
+
+  it("tells of rows at once, each the same object until it changes, and is as its status says", async () => {
+    const cast = open()
+    const told: Array<ReadonlyArray<string>> = []
+    const stop = cast.pools.subscribe((keys) => told.push([...keys]))
+    const [a, b] = cast.pools.rows
+    assert.strictEqual(cast.status.state, "connecting")
+    cast.fake.put("chat", {})
+    assert.strictEqual(cast.status.state, "live")
+    await cast.ready()
+    told.length = 0
+    cast.fake.set("pools", { b: { usd: "2" } })
+    cast.fake.put("pools", { c: { id: "c" } })
+    cast.fake.remove("pools", "c", "none")
+    cast.fake.replace("pools", { a: { id: "a", usd: "1" } })
+    assert.deepStrictEqual(told, [["b"], ["c"], ["c"], ["b"]])
+    assert.strictEqual(cast.pools.get("a"), a)
+    assert.deepStrictEqual(b, { id: "b", usd: "1" })
+    assert.strictEqual(cast.pools.rows, cast.pools.rows)
+    assert.throws(() => cast.fake.set("pools", { none: { usd: "1" } }), "no such row")
+    const { status } = cast
+    assert.strictEqual(cast.status, status)
+    assert.strictEqual(cast.fake.readers, 1)
+    stop()
+    stop()
+    assert.strictEqual(cast.fake.readers, 0)
+  })
+
+  it("is stale, offline, dropped and failed as it is told to be, and live again", async () => {
+    const cast = fakeCast<Api>({ collections: { pools: { a: { id: "a" } }, chat: {} } })
+    const states: Array<string> = []
+    cast.subscribe(() => states.push(cast.status.state))
+    cast.fake.stale("pools")
+    assert.strictEqual(cast.pools.status.error!.code, "upstream_unreachable")
+    cast.fake.live("pools")
+    assert.isUndefined(cast.pools.status.error)
+    cast.fake.offline()
+    cast.fake.connect()
+    cast.fake.drop(5)
+    assert.strictEqual(cast.status.retryAt, 5)
+    cast.reconnect()
+    cast.fake.fail({ status: 403, code: "forbidden", detail: "no" })
+    assert.strictEqual(cast.status.error!.code, "forbidden")
+    await cast.ready()
+    assert.deepStrictEqual(states, ["stale", "live", "offline", "live", "stale", "live", "failed"])
+    const empty = fakeCast<Api>({ collections: { pools: undefined, chat: {} } })
+    const ready = empty.ready().catch(({ message }: CastError) => message)
+    empty.fake.fail({ detail: "never" })
+    assert.strictEqual(await ready, "never")
+  })
+
+  it("writes as a server does, or refuses, and has noted what was asked", async () => {
+    const cast = fakeCast<Api>({ collections: { pools: {}, chat: {} } })
+    const first = await cast.chat.append({ text: "one" })
+    const second = await cast.chat.append({ text: "two", by: "ana" })
+    assert.isBelow(first.key.localeCompare(second.key), 0)
+    assert.deepStrictEqual(cast.chat.get(second.key), { id: second.key, text: "two", by: "ana" })
+    await cast.chat.patch(second.key, { text: "2" }, { unset: ["by"] })
+    assert.deepStrictEqual(cast.chat.get(second.key), { id: second.key, text: "2" })
+    await cast.chat.put("k9", { id: "k9", text: "put" })
+    const page = await cast.chat.history({ limit: 2 })
+    assert.deepStrictEqual(
+      page.rows.map(({ row }) => row.text),
+      ["put", "2"]
+    )
+    const older = await cast.chat.history({ before: page.before })
+    assert.deepStrictEqual([older.rows.map(({ row }) => row.text), older.before], [["one"], null])
+    await cast.chat.delete("k9")
+    assert.isUndefined(cast.chat.get("k9"))
+    assert.isTrue((await cast.pools.refresh()).refreshed)
+    cast.fake.refuse({ status: 403, code: "forbidden", detail: "no" })
+    const refusals = [cast.chat.delete(first.key), cast.chat.patch("none", {}), cast.chat.delete("none")]
+    const codes = refusals.map((refusal) => refusal.then(String, ({ code }: CastError) => code))
+    assert.deepStrictEqual(await Promise.all(codes), ["forbidden", "unknown_row", "unknown_row"])
+    assert.strictEqual(cast.chat.get(first.key)!.text, "one")
+    assert.deepStrictEqual(
+      cast.fake.asked.map(({ method }) => method),
+      [
+        "append",
+        "append",
+        "patch",
+        "put",
+        "history",
+        "history",
+        "delete",
+        "refresh",
+        "delete",
+        "patch",
+        "delete"
+      ]
+    )
+  })
+})
+
+it("the docs' own test of a component passes as it stands there", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "ratecast-docs-"))
+  const file = join(folder, "ton.test.mjs")
+  writeFileSync(file, await runnable("testing", "ton.test.ts", "esm"))
+  const { status, stdout } = spawnSync(process.execPath, ["--test", "--test-reporter=tap", file], {
+    encoding: "utf8",
+    env: { PATH: process.env["PATH"] }
+  })
+  rmSync(folder, { recursive: true })
+  assert.strictEqual(status, 0, stdout)
+  assert.include(stdout, "# pass 2")
+})
