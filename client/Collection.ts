@@ -20,6 +20,8 @@ export interface Collection<A = Row> extends Calls<A> {
   /** In the order in which they came; the same array until one of them changes. */
   readonly rows: ReadonlyArray<A>
   readonly keys: () => Iterable<string>
+  /** What the cast was given to start from, by key: what a server has rendered. */
+  readonly initial?: { readonly [key: string]: A } | undefined
   /** The same object until it changes. */
   readonly status: CollectionStatus
   /**
@@ -43,7 +45,8 @@ export const makeCollection = (
   name: string,
   calls: Calls<Row>,
   read: () => () => void,
-  changed: () => void
+  changed: () => void,
+  initial: Whole["rows"] | undefined
 ): Held => {
   const rows = new Map<string, Row>()
   const listeners = new Set<Listener>()
@@ -105,6 +108,7 @@ export const makeCollection = (
   return {
     ...calls,
     name,
+    initial,
     get: (key: string) => rows.get(key),
     keys: () => rows.keys(),
     get rows() {

@@ -1,0 +1,106 @@
+/** Rates of a daemon, an upstream whose prices a test sets, and pages that the daemon serves, in a real browser. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+import { afterAll, afterEach, beforeAll } from "@effect/vitest"
+import { Schema } from "effect"
+
+import { defineConfig, polled, source } from "../../src/Config.ts"
+import { Browser, chromium } from "../Browser.ts"
+import { Backend, type Daemon, freePort, startDaemon } from "../Daemon.ts"
+import { Tab } from "../Tab.ts"
+
+/** Ends the name of what is skipped without a browser, so that a report says why. */
+export const reason =
+  chromium === undefined ? " (skipped: no Chromium in /usr/bin, and none in CHROMIUM)" : ""
+
+/** Before anything else of the page: what it opens is counted. */
+const counting = `
+  // Or React recommends its tools.
+  globalThis.__REACT_DEVTOOLS_GLOBAL_HOOK__ = { isDisabled: true }
+  globalThis.sockets = []
+  globalThis.WebSocket = class extends WebSocket {
+    constructor(...asked) {
+      super(...asked)
+      sockets.push(this)
+    }
+  }`
+
+export class Site {
+  readonly folder = mkdtempSync(join(tmpdir(), "ratecast-site-"))
+  daemon!: Daemon
+  private readonly backend = new Backend()
+  private browser: Browser | undefined
+  private readonly tabs: Array<Tab> = []
+  private prices = new Map([
+    ["TON", "1.00"],
+    ["ETH", "1.10"],
+    ["BTC", "1.20"]
+  ])
+
+  /** For the tests of one file; `isPage`: with a browser. */
+  static of(isPage = true): Site {
+    const site = new Site()
+    beforeAll(() => site.start(isPage), 60_000)
+    afterEach(() => site.leave())
+    afterAll(() => site.close(), 30_000)
+    return site
+  }
+
+  price(symbol: string, usd: string): void {
+    this.prices.set(symbol, usd)
+    this.backend.body = [...this.prices].map(([symbol, usd]) => ({ symbol, usd }))
+  }
+
+  remove(symbol: string): void {
+    this.prices.delete(symbol)
+    this.backend.body = [...this.prices].map(([symbol, usd]) => ({ symbol, usd }))
+  }
+
+  /** `code`: a module. `body`: what the server has put there. */
+  async visit(code: string, body = `<div id="root"></div>`): Promise<Tab> {
+    writeFileSync(join(this.folder, "page.js"), code)
+    writeFileSync(
+      join(this.folder, "index.html"),
+      `<!doctype html><meta charset="utf-8" /><link rel="icon" href="data:," />${body}<script>${counting}</script><script type="module" src="page.js"></script>`
+    )
+    const tab = await Tab.open(this.browser!, this.url)
+    this.tabs.push(tab)
+    await tab.holds("the page", `globalThis.sockets !== undefined && document.readyState === "complete"`)
+    return tab
+  }
+
+  get url(): string {
+    return `${this.daemon.url}/`
+  }
+
+  private async start(isPage: boolean): Promise<void> {
+    await this.backend.start()
+    this.price("TON", "1.00")
+    this.daemon = await startDaemon(
+      defineConfig({
+        collections: {
+          rates: polled({
+            source: source({ url: this.backend.url, every: "100 millis", refreshEvery: "0 millis" }),
+            key: "symbol",
+            row: Schema.Struct({ symbol: Schema.String, usd: Schema.String })
+          })
+        }
+      }),
+      { PORT: String(await freePort()), PAGE: this.folder }
+    )
+    if (isPage && chromium !== undefined) this.browser = new Browser(chromium)
+  }
+
+  private async leave(): Promise<void> {
+    await Promise.all(this.tabs.splice(0).map((tab) => tab.close()))
+  }
+
+  private async close(): Promise<void> {
+    await this.browser?.close()
+    await this.daemon.close()
+    await this.backend.close()
+    rmSync(this.folder, { recursive: true })
+  }
+}
