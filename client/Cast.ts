@@ -130,7 +130,8 @@ export const connect = <A = { readonly [name: string]: object }, Name extends Na
   const holding = (name: string): Held => {
     let one = held.get(name)
     if (one === undefined) {
-      one = makeCollection(name, makeCalls(name, ask, seen), link.read, gather, from?.collections[name]?.rows)
+      const initial = from?.collections[name]?.rows
+      one = makeCollection({ ...makeCalls(name, ask, seen), name, initial, cast }, link.read, gather)
       held.set(name, one)
     }
     return one

@@ -5,8 +5,7 @@ import type { Status } from "./Cast.ts"
 import type { Collection } from "./Collection.ts"
 import { host } from "./Host.ts"
 
-/** A cast, of whatever it is. */
-interface Casting {
+interface Cast {
   readonly status: Status
   readonly initial: Status
   readonly subscribe: (changed: () => void) => () => void
@@ -48,9 +47,9 @@ export const useRows: {
 
 /** How the connection is, or what is made of that: most show its `state` alone. */
 export const useStatus: {
-  (cast: Casting): Status
-  <B>(cast: Casting, select: (status: Status) => B): B
-} = (cast: Casting, select: (status: Status) => unknown = itself): never =>
+  (cast: Cast): Status
+  <B>(cast: Cast, select: (status: Status) => B): B
+} = (cast: Cast, select: (status: Status) => unknown = itself): never =>
   useSelected(
     cast,
     () => cast.status,
