@@ -37,6 +37,10 @@ export const bundled = async (
     input: place(entry),
     platform,
     transform: { define: { "process.env.NODE_ENV": JSON.stringify("development"), ngDevMode: "false" } },
+    onLog: (level, log, handle) => {
+      // Of a library's "use client".
+      if (log.code !== "MODULE_LEVEL_DIRECTIVE") handle(level, log)
+    },
     plugins: [
       {
         name: "recipe",
