@@ -27,17 +27,24 @@ const counting = `
     }
   }`
 
+interface Rate {
+  readonly symbol: string
+  readonly usd: string
+  readonly note?: string
+}
+
 export class Site {
   readonly folder = mkdtempSync(join(tmpdir(), "ratecast-site-"))
   daemon!: Daemon
   private readonly backend = new Backend()
   private browser: Browser | undefined
   private readonly tabs: Array<Tab> = []
-  private prices = new Map([
-    ["TON", "1.00"],
-    ["ETH", "1.10"],
-    ["BTC", "1.20"]
-  ])
+  private readonly rows = new Map<string, Rate>(
+    Object.entries({ TON: "1.00", ETH: "1.10", BTC: "1.20" }).map(([symbol, usd]) => [
+      symbol,
+      { symbol, usd }
+    ])
+  )
 
   /** For the tests of one file; `isPage`: with a browser. */
   static of(isPage = true): Site {
@@ -48,14 +55,19 @@ export class Site {
     return site
   }
 
-  price(symbol: string, usd: string): void {
-    this.prices.set(symbol, usd)
-    this.backend.body = [...this.prices].map(([symbol, usd]) => ({ symbol, usd }))
+  price(symbol: string, usd: string, note?: string): void {
+    this.rows.set(symbol, { symbol, usd, ...(note !== undefined && { note }) })
+    this.backend.body = [...this.rows.values()]
   }
 
   remove(symbol: string): void {
-    this.prices.delete(symbol)
-    this.backend.body = [...this.prices].map(([symbol, usd]) => ({ symbol, usd }))
+    this.rows.delete(symbol)
+    this.backend.body = [...this.rows.values()]
+  }
+
+  /** By key, as the upstream has them. */
+  get truth(): { readonly [symbol: string]: Rate } {
+    return Object.fromEntries(this.rows)
   }
 
   /** `code`: a module. `body`: what the server has put there. */
@@ -84,7 +96,11 @@ export class Site {
           rates: polled({
             source: source({ url: this.backend.url, every: "100 millis", refreshEvery: "0 millis" }),
             key: "symbol",
-            row: Schema.Struct({ symbol: Schema.String, usd: Schema.String })
+            row: Schema.Struct({
+              symbol: Schema.String,
+              usd: Schema.String,
+              note: Schema.optional(Schema.String)
+            })
           })
         }
       }),
