@@ -36,7 +36,10 @@ export const bundled = async (
   const bundle = await rolldown({
     input: place(entry),
     platform,
-    transform: { define: { "process.env.NODE_ENV": JSON.stringify("development"), ngDevMode: "false" } },
+    transform: {
+      define: { "process.env.NODE_ENV": JSON.stringify("development") },
+      decorator: { legacy: true }
+    },
     onLog: (level, log, handle) => {
       // Of a library's "use client".
       if (log.code !== "MODULE_LEVEL_DIRECTIVE") handle(level, log)

@@ -20,6 +20,9 @@ it("the client is at most 4 KB, gzip", async () => {
   assert.isAtMost(await sizeOf("Cast"), 4096)
 })
 
-it.each(["React", "Redux", "TanstackQuery"])("the binding %s is at most 1 KB, gzip", async (entry) => {
-  assert.isAtMost(await sizeOf(entry), 1024)
-})
+it.each(["React", "Redux", "TanstackQuery", "Angular"])(
+  "the binding %s is at most 1 KB, gzip",
+  async (entry) => {
+    assert.isAtMost(await sizeOf(entry), 1024)
+  }
+)
