@@ -3,6 +3,8 @@ import { readFileSync, writeFileSync } from "node:fs"
 import { basename, join } from "node:path"
 
 import { rolldown } from "rolldown"
+import { compile } from "svelte/compiler"
+import { compileScript, parse } from "vue/compiler-sfc"
 
 export const root = join(import.meta.dirname, "../..")
 
@@ -19,25 +21,37 @@ export type Files = ReadonlyMap<string, string>
 
 export const filesOf = (page: string): Files => {
   const text = readFileSync(join(root, "docs/client", page), "utf8")
-  const blocks = text.matchAll(/^```(\w+)\n(?:\/\/|#) (\S+\.\w+)\n([\s\S]*?)^```/gm)
+  const blocks = text.matchAll(/^```(\w+)\n(?:\/\/|#|<!--) (\S+\.\w+)(?: -->)?\n([\s\S]*?)^```/gm)
   return new Map([...blocks].map(([, , name, code]) => [name!, code!]))
 }
 
 /** All stand where the tests' own files do, and find the same libraries. */
 const place = (name: string) => join(import.meta.dirname, "recipe", name)
 
+/** As the tools of its framework compile it. */
+const loaded = (name: string, code: string) => {
+  if (name.endsWith(".svelte"))
+    return { code: compile(code, { filename: name }).js.code, moduleType: "js" as const }
+  if (!name.endsWith(".vue")) return code
+  const { descriptor } = parse(code, { filename: name })
+  return {
+    code: compileScript(descriptor, { id: name, inlineTemplate: true }).content,
+    moduleType: "ts" as const
+  }
+}
+
 /** One script of them. `entry` is one of the files. */
-export const bundled = async (
-  files: Files,
-  entry: string,
-  platform: "browser" | "node",
-  transform: (code: string, name: string) => string | undefined = () => undefined
-): Promise<string> => {
+export const bundled = async (files: Files, entry: string, platform: "browser" | "node"): Promise<string> => {
   const bundle = await rolldown({
     input: place(entry),
     platform,
     transform: {
-      define: { "process.env.NODE_ENV": JSON.stringify("development") },
+      define: {
+        "process.env.NODE_ENV": JSON.stringify("development"),
+        __VUE_OPTIONS_API__: "false",
+        __VUE_PROD_DEVTOOLS__: "false",
+        __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: "false"
+      },
       decorator: { legacy: true }
     },
     onLog: (level, log, handle) => {
@@ -51,8 +65,7 @@ export const bundled = async (
           if (source in entries) return join(root, entries[source]!)
           return files.has(basename(source)) && /^(\.|\/)/.test(source) ? place(basename(source)) : undefined
         },
-        load: (id) => (id.startsWith(place("")) ? files.get(basename(id)) : undefined),
-        transform: (code, id) => transform(code, id)
+        load: (id) => (id.startsWith(place("")) ? loaded(basename(id), files.get(basename(id))!) : undefined)
       }
     ]
   })
