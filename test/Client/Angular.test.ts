@@ -6,7 +6,7 @@ import { row$, rows$, rowSignal, rowsSignal, status$, statusSignal } from "../..
 import { chromium } from "../Browser.ts"
 import { market, measured, trade } from "./Market.ts"
 import { bundled, filesOf } from "./Recipes.ts"
-import { reason, Site } from "./Site.ts"
+import { reason, Frontend } from "./Frontend.ts"
 import { change, snapshot, Stage } from "./Stage.ts"
 
 const second = 1_000
@@ -128,7 +128,7 @@ describe("signals and Observables", () => {
 })
 
 describe.skipIf(chromium === undefined)(`docs/client/angular.md in a browser${reason}`, () => {
-  const site = Site.of()
+  const frontend = Frontend.of()
 
   it("works as written, and leaves nothing behind", async () => {
     const mount = `
@@ -137,9 +137,9 @@ describe.skipIf(chromium === undefined)(`docs/client/angular.md in a browser${re
       import { Rates } from "./app.ts"
       globalThis.app = bootstrapApplication(Rates)`
     const files = new Map([...filesOf("angular.md"), ["page.ts", mount]])
-    const tab = await site.visit(await bundled(files, "page.ts", "browser"), "<app-rates></app-rates>")
+    const tab = await frontend.visit(await bundled(files, "page.ts", "browser"), "<app-rates></app-rates>")
     await tab.shows("h1", "live: 1.00 1.10")
-    site.price("ETH", "4.00")
+    frontend.price("ETH", "4.00")
     await tab.shows("h1", "live: 1.00 4.00")
     assert.deepStrictEqual(await tab.texts("li"), ["TON 1.00", "ETH 4.00", "BTC 1.20"])
     assert.strictEqual(await tab.evaluate("sockets.length"), 1)

@@ -4,7 +4,7 @@ import { afterEach, assert, describe, it, vi } from "@effect/vitest"
 import { chromium } from "../Browser.ts"
 import { until } from "../Daemon.ts"
 import { bundled, filesOf, imported } from "./Recipes.ts"
-import { reason, Site } from "./Site.ts"
+import { reason, Frontend } from "./Frontend.ts"
 
 const mounts = {
   swr: `
@@ -28,22 +28,22 @@ const mounts = {
 }
 
 describe("recipes", () => {
-  const site = Site.of()
+  const frontend = Frontend.of()
   afterEach(() => void vi.unstubAllGlobals())
 
   describe.skipIf(chromium === undefined)(`in a browser${reason}`, () => {
     it.each(Object.keys(mounts) as ReadonlyArray<keyof typeof mounts>)(
       "docs/client/%s.md shows the rates, what becomes of them, and leaves nothing behind",
       async (name) => {
-        site.price("TON", "1.00")
+        frontend.price("TON", "1.00")
         const files = new Map([...filesOf(`${name}.md`), ["page.tsx", mounts[name]]])
-        const tab = await site.visit(await bundled(files, "page.tsx", "browser"))
+        const tab = await frontend.visit(await bundled(files, "page.tsx", "browser"))
         await tab.shows("li:nth-child(1)", "TON 1.00")
-        site.price("TON", "2.00")
+        frontend.price("TON", "2.00")
         await tab.shows("li:nth-child(1)", "TON 2.00")
-        site.price("SOL", "3.00")
+        frontend.price("SOL", "3.00")
         await tab.shows("li:nth-child(4)", "SOL 3.00")
-        site.remove("SOL")
+        frontend.remove("SOL")
         await tab.holds("one less", `document.querySelectorAll("li").length === 3`)
         if (name !== "swr") await tab.shows("h1", "live")
         assert.strictEqual(await tab.evaluate("sockets.length"), 1)
@@ -61,7 +61,7 @@ describe("recipes", () => {
       readonly subscribeChanges: (told: () => void) => { readonly unsubscribe: () => void }
       readonly cleanup: () => Promise<void>
     }
-    vi.stubGlobal("location", { href: site.url })
+    vi.stubGlobal("location", { href: frontend.url })
     const files = new Map([
       ...filesOf("tanstack-db.md"),
       ["all.ts", `export * from "./cast.ts"\nexport * from "./rates.ts"`]
@@ -70,18 +70,18 @@ describe("recipes", () => {
       cast: { readonly close: () => void }
       rates: Held
       ton: Held
-    }>(files, "all.ts", site.folder)
-    site.price("TON", "1.00")
+    }>(files, "all.ts", frontend.folder)
+    frontend.price("TON", "1.00")
     let told = 0
     const changes = rates.subscribeChanges(() => told++)
     await ton.preload()
     const symbols = () => rates.toArray.map(({ symbol }) => symbol).toSorted()
     await until("the rates", () => symbols().join() === "BTC,ETH,TON")
-    site.price("TON", "5.00")
+    frontend.price("TON", "5.00")
     await until("the price", () => ton.toArray[0]?.usd === "5.00")
-    site.price("SOL", "3.00")
+    frontend.price("SOL", "3.00")
     await until("one more", () => symbols().includes("SOL"))
-    site.remove("SOL")
+    frontend.remove("SOL")
     await until("one less", () => symbols().length === 3)
     assert.isAtLeast(told, 3)
     changes.unsubscribe()

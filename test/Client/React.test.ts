@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 
 import { chromium } from "../Browser.ts"
 import { bundled, filesOf, imported } from "./Recipes.ts"
-import { reason, Site } from "./Site.ts"
+import { reason, Frontend } from "./Frontend.ts"
 
 const files = filesOf("react.md")
 /** With one more file, which is the page. */
@@ -52,7 +52,7 @@ interface Counts {
 }
 
 describe.skipIf(chromium === undefined)(`React in a browser${reason}`, () => {
-  const site = Site.of()
+  const frontend = Frontend.of()
 
   it("the table of docs/client/react.md shows the rates, and what becomes of them, as written", async () => {
     const mount = `
@@ -60,41 +60,41 @@ describe.skipIf(chromium === undefined)(`React in a browser${reason}`, () => {
       import { createRoot } from "react-dom/client"
       import { Rates } from "./Rates.tsx"
       createRoot(document.getElementById("root")).render(<StrictMode><Rates /></StrictMode>)`
-    const tab = await site.visit(await page(mount))
+    const tab = await frontend.visit(await page(mount))
     await tab.shows("tr:nth-child(2)", "1.10")
     await tab.shows("caption", "live")
-    site.price("ETH", "2.20")
+    frontend.price("ETH", "2.20")
     await tab.shows("tr:nth-child(2)", "2.20")
     assert.deepStrictEqual(await tab.texts("th"), ["TON", "ETH", "BTC"])
     assert.deepStrictEqual(tab.complaints, [])
   })
 
   it("a change of one row renders who shows it, once, and nobody else", async () => {
-    const tab = await site.visit(await page(probes))
+    const tab = await frontend.visit(await page(probes))
     await tab.evaluate("show(false)")
     await tab.shows("#state", "live")
     await tab.shows("#symbols", "TON,ETH,BTC")
     const counts = () => tab.evaluate<Counts>("counts")
     const before = await counts()
     for (let i = 1; i <= 5; i++) {
-      site.price("TON", `5.0${i}`)
+      frontend.price("TON", `5.0${i}`)
       await tab.shows("#TON", `5.0${i}`)
     }
     assert.deepStrictEqual(await counts(), { ...before, TON: before["TON"]! + 5, all: before["all"]! + 5 })
-    site.price("BTC", "1000")
+    frontend.price("BTC", "1000")
     await tab.shows("#dear", "1")
-    site.remove("BTC")
+    frontend.remove("BTC")
     await tab.holds("one less", `document.querySelector("#symbols").innerText === "TON,ETH"`)
     const after = await counts()
     assert.strictEqual(after["ETH"], before["ETH"])
     assert.strictEqual(after["symbols"], before["symbols"]! + 1)
     assert.strictEqual(after["state"], before["state"])
     assert.deepStrictEqual(tab.complaints, [])
-    site.price("BTC", "1.20")
+    frontend.price("BTC", "1.20")
   })
 
   it("StrictMode opens one connection, views come and go on it, and none is left 3 s after the last", async () => {
-    const tab = await site.visit(await page(probes))
+    const tab = await frontend.visit(await page(probes))
     await tab.evaluate("show(true)")
     await tab.shows("#state", "live")
     for (let i = 0; i < 3; i++) {
@@ -112,17 +112,17 @@ describe.skipIf(chromium === undefined)(`React in a browser${reason}`, () => {
 
   it("a page that a server has rendered is hydrated as it is, and goes on from there", async () => {
     const sockets = globalThis.WebSocket
-    site.price("TON", "7.00")
+    frontend.price("TON", "7.00")
     const { render } = await imported<{ render: (url: string) => Promise<string> }>(
       new Map([...files, ["rendering.ts", `export { render } from "./server.tsx"`]]),
       "rendering.ts",
-      site.folder
+      frontend.folder
     )
     let html = ""
-    while (!html.includes("<b>7.00</b>")) html = await render(site.url)
+    while (!html.includes("<b>7.00</b>")) html = await render(frontend.url)
     assert.strictEqual(globalThis.WebSocket, sockets)
-    const tab = await site.visit(await bundled(files, "browser.tsx", "browser"), html)
-    site.price("TON", "8.00")
+    const tab = await frontend.visit(await bundled(files, "browser.tsx", "browser"), html)
+    frontend.price("TON", "8.00")
     await tab.shows("b", "8.00")
     assert.match(await tab.evaluate<string>("sockets[0].url"), /since=/)
     assert.deepStrictEqual(tab.complaints, [])
@@ -149,7 +149,7 @@ describe.skipIf(chromium === undefined)(`React in a browser${reason}`, () => {
       cast.subscribe(() => {})
       globalThis.cast = cast
       hydrateRoot(document.getElementById("root"), <Suspense><Late /></Suspense>)`
-    const tab = await site.visit(
+    const tab = await frontend.visit(
       await page(late),
       `<div id="root"><!--$--><b>0.01 1 stale</b><!--/$--></div>`
     )

@@ -9,7 +9,7 @@ import { until } from "../Daemon.ts"
 import { seeded } from "../Hub/World.ts"
 import { market, measured, trade } from "./Market.ts"
 import { filesOf, imported } from "./Recipes.ts"
-import { Site } from "./Site.ts"
+import { Frontend } from "./Frontend.ts"
 import { type Api, change, type Pool, snapshot, Stage } from "./Stage.ts"
 
 const second = 1_000
@@ -208,7 +208,7 @@ describe("endpoints of Redux Toolkit Query", () => {
 })
 
 describe("docs/client/redux.md", () => {
-  const site = Site.of(false)
+  const frontend = Frontend.of(false)
   afterEach(() => void vi.unstubAllGlobals())
 
   interface Recipe {
@@ -223,16 +223,16 @@ describe("docs/client/redux.md", () => {
   }
 
   it("works as written", async () => {
-    vi.stubGlobal("location", { href: site.url })
+    vi.stubGlobal("location", { href: frontend.url })
     const all = new Map([
       ...filesOf("redux.md"),
       ["all.ts", `export * from "./api.ts"\nexport * from "./store.ts"`]
     ])
-    const { api, cast, rates, store } = await imported<Recipe>(all, "all.ts", site.folder)
+    const { api, cast, rates, store } = await imported<Recipe>(all, "all.ts", frontend.folder)
     store.dispatch(api.endpoints["rates"]!.initiate())
     const usd = () => rates.selectById(store.getState(), "TON")?.usd
     await until("the price", () => usd() === "1.00")
-    site.price("TON", "3.00")
+    frontend.price("TON", "3.00")
     await until("the next price", () => usd() === "3.00")
     cast.close()
     store.dispatch(api.util.resetApiState() as never)

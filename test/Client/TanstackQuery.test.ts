@@ -7,7 +7,7 @@ import { rowOptions, rowsOptions } from "../../client/TanstackQuery.ts"
 import { chromium } from "../Browser.ts"
 import { market, measured, trade } from "./Market.ts"
 import { bundled, filesOf } from "./Recipes.ts"
-import { reason, Site } from "./Site.ts"
+import { reason, Frontend } from "./Frontend.ts"
 import { change, cursor, snapshot, Stage } from "./Stage.ts"
 
 const second = 1_000
@@ -200,7 +200,7 @@ describe("options of TanStack Query", () => {
 })
 
 describe.skipIf(chromium === undefined)(`docs/client/tanstack-query.md in a browser${reason}`, () => {
-  const site = Site.of()
+  const frontend = Frontend.of()
 
   it("works as written", async () => {
     const mount = `
@@ -209,9 +209,9 @@ describe.skipIf(chromium === undefined)(`docs/client/tanstack-query.md in a brow
       import { App } from "./Rates.tsx"
       createRoot(document.getElementById("root")).render(<StrictMode><App /></StrictMode>)`
     const files = new Map([...filesOf("tanstack-query.md"), ["page.tsx", mount]])
-    const tab = await site.visit(await bundled(files, "page.tsx", "browser"))
+    const tab = await frontend.visit(await bundled(files, "page.tsx", "browser"))
     await tab.shows("li", "TON 1.00")
-    site.price("TON", "9.00")
+    frontend.price("TON", "9.00")
     await tab.shows("li", "TON 9.00")
     assert.strictEqual(await tab.evaluate("sockets.length"), 1)
     assert.deepStrictEqual(tab.complaints, [])

@@ -7,23 +7,23 @@ import { afterEach, assert, describe, it } from "@effect/vitest"
 import { chromium } from "../Browser.ts"
 import { freePort, until } from "../Daemon.ts"
 import { filesOf } from "./Recipes.ts"
-import { reason, Site } from "./Site.ts"
+import { reason, Frontend } from "./Frontend.ts"
 
 const files = filesOf("without.md")
 const has = (command: string) => spawnSync(command, ["--version"]).status === 0
 
 /** Whoever follows the rows is told of births, deaths, edits, and fields that come and go. */
-const live = async (site: Site, holds: () => Promise<unknown>) => {
+const live = async (frontend: Frontend, holds: () => Promise<unknown>) => {
   const steps: ReadonlyArray<() => void> = [
-    () => site.price("TON", "2.00"),
-    () => site.price("SOL", "3.00", "new"),
-    () => site.price("SOL", "4.00"),
-    () => site.remove("SOL"),
-    () => site.price("TON", "1.00")
+    () => frontend.price("TON", "2.00"),
+    () => frontend.price("SOL", "3.00", "new"),
+    () => frontend.price("SOL", "4.00"),
+    () => frontend.remove("SOL"),
+    () => frontend.price("TON", "1.00")
   ]
   for (const step of steps) {
     step()
-    const told = JSON.stringify(Object.entries(site.truth).toSorted())
+    const told = JSON.stringify(Object.entries(frontend.truth).toSorted())
     await until(told, async () => {
       const rows = (await holds()) as object
       return JSON.stringify(Object.entries(rows).toSorted()) === told
@@ -32,7 +32,7 @@ const live = async (site: Site, holds: () => Promise<unknown>) => {
 }
 
 describe("without a client", () => {
-  const site = Site.of()
+  const frontend = Frontend.of()
   let child: ChildProcess | undefined
   afterEach(() => {
     if (child?.exitCode === null) process.kill(-child.pid!, "SIGKILL")
@@ -42,7 +42,7 @@ describe("without a client", () => {
   const started = (command: string, args: ReadonlyArray<string>) => {
     let said = ""
     child = spawn(command, args, {
-      env: { ...process.env, RATECAST: site.daemon.url },
+      env: { ...process.env, RATECAST: frontend.daemon.url },
       stdio: ["ignore", "pipe", "pipe"],
       // With what it starts.
       detached: true
@@ -56,10 +56,10 @@ describe("without a client", () => {
     it("an EventSource holds the rows in twelve lines", async () => {
       const code = files.get("rates.js")!
       assert.strictEqual(code.trim().split("\n").length, 12)
-      const tab = await site.visit(
+      const tab = await frontend.visit(
         `const show = (rows) => (window.shown = Object.fromEntries(rows))\n${code}`
       )
-      await live(site, async () => (await tab.evaluate("window.shown")) ?? {})
+      await live(frontend, async () => (await tab.evaluate("window.shown")) ?? {})
       assert.deepStrictEqual(tab.complaints, [])
     })
 
@@ -72,7 +72,7 @@ describe("without a client", () => {
       })
       const port = await freePort()
       answers.listen(port)
-      const tab = await site.visit(
+      const tab = await frontend.visit(
         `${files.get("again.js")!}\nfollow("http://127.0.0.1:${port}/", { change: () => (window.isBack = true) }, 50)`
       )
       await tab.holds("a change", "window.isBack === true")
@@ -86,7 +86,7 @@ describe("without a client", () => {
     it("all rows, or one", async () => {
       const rows = started("sh", ["-c", files.get("rows.sh")!])
       await until("all rows", () => rows().endsWith("}"))
-      assert.deepStrictEqual(JSON.parse(rows()).collections.rates.rows, site.truth)
+      assert.deepStrictEqual(JSON.parse(rows()).collections.rates.rows, frontend.truth)
       const row = started("sh", ["-c", files.get("row.sh")!])
       await until("a row", () => row().endsWith("}"))
       await until("its end", () => child!.exitCode === 0)
@@ -96,9 +96,9 @@ describe("without a client", () => {
     it("what happens, as it does", async () => {
       const said = started("sh", ["-c", files.get("stream.sh")!])
       await until("a snapshot", () => /event: ?snapshot/.test(said()))
-      site.price("TON", "6.00")
+      frontend.price("TON", "6.00")
       await until("a change", () => /event: ?change[^]*"6.00"/.test(said()))
-      site.price("TON", "1.00")
+      frontend.price("TON", "1.00")
     })
 
     it("by long polling, each from the cursor of the one before", async () => {
@@ -109,7 +109,7 @@ describe("without a client", () => {
           .filter((line) => line.startsWith("{"))
       await until("a snapshot", () => messages().length === 1)
       for (const usd of ["7.00", "8.00", "1.00"]) {
-        site.price("TON", usd)
+        frontend.price("TON", usd)
         await until(usd, () => messages().at(-1)!.includes(usd))
       }
       const { [0]: first, ...more } = messages().map((text) => JSON.parse(text))
@@ -125,6 +125,6 @@ describe("without a client", () => {
   it.skipIf(!has("python3"))("in Python", async () => {
     const said = started("python3", ["-c", files.get("rates.py")!])
     await until("rows", () => said().includes("\n"))
-    await live(site, async () => JSON.parse(said().trim().split("\n").at(-1)!))
+    await live(frontend, async () => JSON.parse(said().trim().split("\n").at(-1)!))
   })
 })

@@ -33,8 +33,8 @@ interface Rate {
   readonly note?: string
 }
 
-export class Site {
-  readonly folder = mkdtempSync(join(tmpdir(), "ratecast-site-"))
+export class Frontend {
+  readonly folder = mkdtempSync(join(tmpdir(), "ratecast-frontend-"))
   daemon!: Daemon
   private readonly backend = new Backend()
   private browser: Browser | undefined
@@ -47,12 +47,12 @@ export class Site {
   )
 
   /** For the tests of one file; `isPage`: with a browser. */
-  static of(isPage = true): Site {
-    const site = new Site()
-    beforeAll(() => site.start(isPage), 60_000)
-    afterEach(() => site.leave())
-    afterAll(() => site.close(), 30_000)
-    return site
+  static of(isPage = true): Frontend {
+    const frontend = new Frontend()
+    beforeAll(() => frontend.start(isPage), 60_000)
+    afterEach(() => frontend.leave())
+    afterAll(() => frontend.close(), 30_000)
+    return frontend
   }
 
   price(symbol: string, usd: string, note?: string): void {
