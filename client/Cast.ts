@@ -83,6 +83,8 @@ interface Casting<A> extends Holding {
   readonly collection: <Name extends string>(name: Name) => Collection<RowOf<A, Name>>
   /** The same object until it changes. */
   readonly status: Status
+  /** As it was before anything was read: what a server has rendered. */
+  readonly initial: Status
   /** Tells when the status changes, gathered as rows are; reads for as long as it is subscribed. */
   readonly subscribe: (changed: () => void) => () => void
   /** When there are rows. Fails with a `CastError` where there will be none. */
@@ -140,7 +142,8 @@ export const connect = <A = { readonly [name: string]: object }, Name extends Na
   const holding = (name: string): Held => {
     let one = held.get(name)
     if (one === undefined) {
-      one = makeCollection(name, makeCalls(name, ask, seen), link.read, gather)
+      const initial = from?.collections[name]?.rows
+      one = makeCollection({ ...makeCalls(name, ask, seen), name, initial, cast }, link.read, gather)
       held.set(name, one)
     }
     return one
@@ -247,7 +250,7 @@ export const connect = <A = { readonly [name: string]: object }, Name extends Na
   const isAny = (state: string) => statuses().some((status) => status.state === state)
   const isLoading = () => !newest || isAny("loading")
 
-  const cast: Casting<A> = {
+  const cast: Omit<Casting<A>, "initial"> = {
     collection: holding as never,
     collections: held,
     get lane() {
@@ -283,7 +286,7 @@ export const connect = <A = { readonly [name: string]: object }, Name extends Na
   const named = cast as unknown as { [name: string]: Collection }
   for (const name of collections) if (!(name in named)) named[name] = holding(name)
   if (from) receive(from)
-  return cast as Cast<A, Name>
+  return Object.assign(cast, { initial: cast.status }) as Cast<A, Name>
 }
 
 /** What a server has put into its page: the script element of `inline`. */

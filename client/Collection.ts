@@ -1,5 +1,6 @@
 /** One collection as a page has it: rows by key, each the same object until it changes, and whoever wants to know. */
 import type { Calls } from "./Calls.ts"
+import type { CastError } from "./CastError.ts"
 import { type Changed, type Listener, subscribed, tellAll } from "./Listeners.ts"
 import type { Change, CollectionState, Failure, Row, Whole } from "./Wire.ts"
 
@@ -14,8 +15,19 @@ export interface CollectionStatus {
   readonly more: boolean
 }
 
-export interface Collection<A = Row> extends Calls<A> {
+/** What a collection has from the first on. */
+export interface Begun<A = Row> extends Calls<A> {
   readonly name: string
+  /** What the cast was given to start from, by key: what a server has rendered. */
+  readonly initial?: { readonly [key: string]: A } | undefined
+  /** Whose it is. */
+  readonly cast: {
+    readonly status: { readonly state: string; readonly error: CastError | undefined }
+    readonly subscribe: (changed: () => void) => () => void
+  }
+}
+
+export interface Collection<A = Row> extends Begun<A> {
   readonly get: (key: string) => A | undefined
   /** In the order in which they came; the same array until one of them changes. */
   readonly rows: ReadonlyArray<A>
@@ -39,12 +51,7 @@ export interface Held extends Collection {
   readonly tell: () => void
 }
 
-export const makeCollection = (
-  name: string,
-  calls: Calls<Row>,
-  read: () => () => void,
-  changed: () => void
-): Held => {
+export const makeCollection = (begun: Begun, read: () => () => void, changed: () => void): Held => {
   const rows = new Map<string, Row>()
   const listeners = new Set<Listener>()
   let touched = new Set<string>()
@@ -103,8 +110,7 @@ export const makeCollection = (
   }
 
   return {
-    ...calls,
-    name,
+    ...begun,
     get: (key: string) => rows.get(key),
     keys: () => rows.keys(),
     get rows() {

@@ -1,0 +1,103 @@
+/** React 18 and 19: a component is rendered again when what it shows has changed, and by nothing else. */
+import { useCallback, useMemo, useRef, useSyncExternalStore } from "react"
+
+import type { Status } from "./Cast.ts"
+import type { Collection } from "./Collection.ts"
+import { host } from "./Host.ts"
+
+interface Cast {
+  readonly status: Status
+  readonly initial: Status
+  readonly subscribe: (changed: () => void) => () => void
+}
+
+/** One row; none where there is none. */
+export const useRow = <A>(collection: Collection<A>, key: string): A | undefined => {
+  const subscribe = useCallback(
+    (changed: () => void) => collection.subscribe(key, changed),
+    [collection, key]
+  )
+  return useSyncExternalStore(
+    subscribe,
+    () => collection.get(key),
+    () => {
+      const rows = rendered(collection)
+      return rows ? (Object.hasOwn(rows, key) ? rows[key] : undefined) : collection.get(key)
+    }
+  )
+}
+
+/**
+ * All rows, or what is made of them: `select` is asked for each change of the rows, and an array of the same rows in the
+ * same order is not a change.
+ */
+export const useRows: {
+  <A>(collection: Collection<A>): ReadonlyArray<A>
+  <A, B>(collection: Collection<A>, select: (rows: ReadonlyArray<A>) => B): B
+} = <A>(collection: Collection<A>, select: (rows: ReadonlyArray<A>) => unknown = itself): never =>
+  useSelected(
+    collection,
+    () => collection.rows,
+    (): ReadonlyArray<A> => {
+      const rows = rendered(collection)
+      return rows ? Object.values(rows) : collection.rows
+    },
+    select
+  ) as never
+
+/** How the connection is, or what is made of that: most show its `state` alone. */
+export const useStatus: {
+  (cast: Cast): Status
+  <B>(cast: Cast, select: (status: Status) => B): B
+} = (cast: Cast, select: (status: Status) => unknown = itself): never =>
+  useSelected(
+    cast,
+    () => cast.status,
+    () => (isServer() ? cast.status : cast.initial),
+    select
+  ) as never
+
+const itself = <S>(one: S): S => one
+
+const isServer = () => host.document === undefined
+
+/** What the server has rendered is what a page has to begin with, however far the rows have come by then. */
+const rendered = <A>({ initial }: Collection<A>) => (isServer() ? undefined : initial)
+
+const useSelected = <S, B>(
+  source: { readonly subscribe: (changed: () => void) => () => void },
+  now: () => S,
+  first: () => S,
+  select: (of: S) => B
+): B => {
+  const last = useRef<B | undefined>(undefined)
+  const made = useMemo(() => {
+    const through = (get: () => S) => {
+      let seen: S | undefined
+      let value: B
+      return () => {
+        const next = get()
+        if (seen !== next) {
+          seen = next
+          value = select(next)
+          // Of two that are alike either will do: whichever render has kept it.
+          if (alike(last.current, value)) value = last.current
+          last.current = value
+        }
+        return value
+      }
+    }
+    // As the page began: it is made once.
+    let began: S | undefined
+    return {
+      subscribe: (changed: () => void) => source.subscribe(changed),
+      now: through(now),
+      first: through(() => (began ??= first()))
+    }
+  }, [source, select])
+  return useSyncExternalStore(made.subscribe, made.now, made.first)
+}
+
+const alike = <B>(a: B | undefined, b: B): a is B =>
+  Object.is(a, b) ||
+  (Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((one, i) => Object.is(one, b[i])))
