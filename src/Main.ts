@@ -11,6 +11,7 @@ import packageJson from "../package.json" with { type: "json" }
 import { Catalog } from "./Catalog.ts"
 import { loadCatalog } from "./Catalog/Load.ts"
 import { layerDaemon, layerJournal, layerThreads } from "./Daemon.ts"
+import { entryBeside } from "./Entry.ts"
 import { Hub } from "./Hub.ts"
 import { layerBanner } from "./Main/Banner.ts"
 import { layerCompiled } from "./Main/Compiled.ts"
@@ -27,7 +28,7 @@ const daemon = (file: string, { logFormat, threads }: Settings["Service"]) =>
       threads === 1
         ? layerDaemon
         : layerThreads({
-            entry: new URL("./Main/Thread.ts", import.meta.url),
+            entry: entryBeside("./Main/Thread", import.meta.url),
             config: file,
             logFormat: isForPeople(logFormat) ? "pretty" : "json"
           })
