@@ -18,6 +18,7 @@ import { layerCompiled } from "./Main/Compiled.ts"
 import { badSettings, cannotListen, fatal, teardown } from "./Main/Fatal.ts"
 import { isForPeople, layerLogs } from "./Main/Logs.ts"
 import { token } from "./Main/Token.ts"
+import { types } from "./Main/Types.ts"
 import { layerVitals } from "./Main/Vitals.ts"
 import { layerWarnings, warnOfNames } from "./Main/Warnings.ts"
 import { contradiction, Settings } from "./Settings.ts"
@@ -102,7 +103,7 @@ Command.make("ratecast").pipe(
   Command.withDescription(
     "Poll once, cast to all: polls an API once and casts what changed to every browser. Settings are environment variables (HOST, PORT, RATECAST_DATA, ...): docs/operations.md"
   ),
-  Command.withSubcommands([serve, check, token]),
+  Command.withSubcommands([serve, check, types(config), token]),
   Command.run({ version: packageJson.version }),
   Effect.provide(NodeServices.layer),
   NodeRuntime.runMain({ teardown })
