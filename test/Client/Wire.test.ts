@@ -147,6 +147,10 @@ const socket = async (query: string, count = Infinity) => {
   return told.map(note)
 }
 
+const all = (kind: Kind) => [...seen.get(kind)!].toSorted()
+const part = (...names: ReadonlyArray<string>) =>
+  ["asOf", "error", "rows", "state", ...names].map((name) => `collections.${name}`)
+
 it("all that the daemon sends is of the contract, and all of the contract is sent", async () => {
   await until("rows", async () => (await get("snapshot")).text.includes('"usd":1'))
   const begun = await snapshot("prices")
@@ -178,9 +182,6 @@ it("all that the daemon sends is of the contract, and all of the contract is sen
   }
   for (const [, data] of text.matchAll(/^data: (.*)$/gm)) note(data!)
 
-  const all = (kind: Kind) => [...seen.get(kind)!].toSorted()
-  const part = (...names: ReadonlyArray<string>) =>
-    ["asOf", "error", "rows", "state", ...names].map((name) => `collections.${name}`)
   const common = ["at", "collections", "cursor", "type"]
   assert.deepStrictEqual(all("snapshot"), [...common, "reason", ...part("more", "retain")].toSorted())
   assert.deepStrictEqual(

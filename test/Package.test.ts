@@ -1,0 +1,119 @@
+/** What is published, as whoever installs it finds it. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+
+import { Packed } from "./Packed.ts"
+import { root } from "./Project.ts"
+
+const bin = (name: string) => join(root, "node_modules/.bin", name)
+
+describe("the package", () => {
+  let packed: Packed
+  let app: string
+  beforeAll(() => {
+    packed = new Packed()
+    app = packed.install()
+  }, 240_000)
+  afterAll(() => packed.remove())
+
+  it("is well formed, and its types are found by whoever resolves as ESM or for a bundler", () => {
+    const { name: _, ...rest } = JSON.parse(readFileSync(join(packed.package, "package.json"), "utf8"))
+    assert.deepStrictEqual(Object.keys(rest.exports), Object.keys(rootManifest.exports))
+    const publint = packed.run(packed.path, bin("publint"), ["run", packed.tarball, "--strict"])
+    assert.strictEqual(publint.status, 0, publint.text)
+    const attw = packed.run(packed.path, bin("attw"), [packed.tarball, "--profile", "esm-only"])
+    assert.strictEqual(attw.status, 0, attw.text)
+  }, 120_000)
+
+  it("has no source, no test and nothing of this machine, and brings no Node", () => {
+    const { out } = packed.must(packed.path, "tar", ["-tzf", packed.tarball])
+    const files = out.trim().split("\n")
+    assert.isAbove(files.length, 100)
+    assert.deepStrictEqual(
+      files.filter(
+        (file) => !/^package\/(bin|client|docs|src)\/|^package\/[^/]+\.(md|json)$|LICENSE$/.test(file)
+      ),
+      []
+    )
+    assert.deepStrictEqual(
+      files.filter((file) => /\.tsx?$/.test(file) && !file.endsWith(".d.ts")),
+      []
+    )
+    for (const file of files.filter((file) => /\.(js|ts|map|json)$/.test(file)))
+      assert.notInclude(readFileSync(join(packed.path, file), "utf8"), root, file)
+    assert.isFalse(existsSync(join(app, "node_modules/.bin/node")))
+  })
+
+  it("is a command that starts, checks and says its version", () => {
+    writeFileSync(
+      join(app, "ratecast.config.ts"),
+      `import { Schema } from "effect"
+import { defineConfig, written } from "ratecast"
+const row = Schema.Struct({ id: Schema.String, n: Schema.Int })
+export default defineConfig({ collections: { notes: written({ key: "id", row }) } })
+`
+    )
+    const command = join(app, "node_modules/.bin/ratecast")
+    const ratecast = (args: ReadonlyArray<string>) => packed.run(app, process.execPath, [command, ...args])
+    assert.include(ratecast(["--version"]).out, rootManifest.version)
+    assert.include(ratecast(["check"]).out, "1 collection from 0 sources, all well")
+    assert.include(ratecast(["types"]).out, "readonly notes: {")
+  })
+
+  it("is typed for a page that knows of no Node, without a look past its own types", () => {
+    writeFileSync(join(app, "page.ts"), page)
+    const options = ["--strict", "--exactOptionalPropertyTypes", "--skipLibCheck", "false", "--noEmit"]
+    const browser = ["--target", "es2022", "--lib", "es2022,dom", "--types", "", "--ignoreConfig"]
+    for (const resolution of [
+      ["--module", "esnext", "--moduleResolution", "bundler"],
+      ["--module", "nodenext", "--moduleResolution", "nodenext"]
+    ]) {
+      const check = (file: string) =>
+        packed.run(app, bin("tsc"), [...options, ...browser, ...resolution, file])
+      const checked = check("page.ts")
+      assert.strictEqual(checked.status, 0, checked.text)
+      writeFileSync(join(app, "wrong.ts"), page.replace("?.usd", "?.eur"))
+      assert.include(check("wrong.ts").text, "'eur' does not exist")
+    }
+  }, 60_000)
+
+  it("has a client that runs in Node and in a worker of it, by every road", () => {
+    const args = ["tools/runtimes.mjs", "--app", app, "node 24", "worker of node 24"]
+    const { status, text } = packed.run(root, process.execPath, args)
+    assert.strictEqual(status, 0, text)
+    assert.deepStrictEqual(
+      [...text.matchAll(/^ok .*: (.*)$/gm)].map(([, roads]) => roads),
+      Array(2).fill("socket, stream, changes")
+    )
+  }, 60_000)
+
+  it("tests a config without a daemon", () => {
+    writeFileSync(
+      join(app, "test.mjs"),
+      `import { testing } from "ratecast/testing"
+import config from "./ratecast.config.ts"
+const cast = testing(config)
+const client = await cast.stream("?collections=notes")
+await cast.write({ op: "put", collection: "notes", key: "a", row: { id: "a", n: 1 } })
+await cast.advance("1 second")
+console.log(JSON.stringify(client.rows("notes")))
+await cast.close()
+`
+    )
+    assert.strictEqual(packed.must(app, process.execPath, ["test.mjs"]).out.trim(), '{"a":{"id":"a","n":1}}')
+  })
+})
+
+const page = `import { connect } from "ratecast/client"
+interface Api { readonly prices: { readonly id: string; readonly usd: string } }
+const cast = connect<Api>("/", { collections: ["prices"] })
+export const usd: string | undefined = cast.prices.get("a")?.usd
+cast.prices.subscribe((keys) => document.title = String(keys.size))
+`
+
+const rootManifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+  readonly version: string
+  readonly exports: object
+}
