@@ -1,26 +1,41 @@
 /** What is published, as whoever installs it finds it. */
-import { existsSync, readFileSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join, relative } from "node:path"
 
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 
+import { Browser, chromium } from "./Browser.ts"
+import { Backend, freePort, until } from "./Daemon.ts"
+import { reason } from "./examples/Page/Demo.ts"
 import { Packed } from "./Packed.ts"
-import { root } from "./Project.ts"
+import { Process } from "./Process.ts"
+import { bin, blocksOf, root } from "./Project.ts"
+import { Tab } from "./Tab.ts"
 
-const bin = (name: string) => join(root, "node_modules/.bin", name)
+const rootManifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+  readonly version: string
+  readonly exports: object
+  readonly devDependencies: { readonly [name: string]: string }
+}
+const readme = readFileSync(join(root, "README.md"), "utf8")
+const clientPage = readFileSync(join(root, "docs/client.md"), "utf8")
+/** At the version that is here, which is in the cache of npm. */
+const asHere = (name: string) => `${name}@${rootManifest.devDependencies[name]}`
+
+let packed: Packed
+let app: string
+beforeAll(() => {
+  packed = new Packed()
+  app = packed.install()
+}, 240_000)
+afterAll(() => packed.remove(), 120_000)
 
 describe("the package", () => {
-  let packed: Packed
-  let app: string
-  beforeAll(() => {
-    packed = new Packed()
-    app = packed.install()
-  }, 240_000)
-  afterAll(() => packed.remove())
-
   it("is well formed, and its types are found by whoever resolves as ESM or for a bundler", () => {
-    const { name: _, ...rest } = JSON.parse(readFileSync(join(packed.package, "package.json"), "utf8"))
-    assert.deepStrictEqual(Object.keys(rest.exports), Object.keys(rootManifest.exports))
+    const manifest = JSON.parse(readFileSync(join(packed.package, "package.json"), "utf8"))
+    assert.deepStrictEqual(Object.keys(manifest.exports), Object.keys(rootManifest.exports))
+    for (const peer of Object.keys(manifest.peerDependencies))
+      assert.isTrue(manifest.peerDependenciesMeta[peer].optional)
     const publint = packed.run(packed.path, bin("publint"), ["run", packed.tarball, "--strict"])
     assert.strictEqual(publint.status, 0, publint.text)
     const attw = packed.run(packed.path, bin("attw"), [packed.tarball, "--profile", "esm-only"])
@@ -106,14 +121,129 @@ await cast.close()
   })
 })
 
+const price = (usd: string) => ({ data: { items: [{ id: "ton", name: "Toncoin", usd }] } })
+/** As the README says it. */
+const bundle = (entry: string, file: string) =>
+  packed.must(app, bin("rolldown"), [entry, "--file", `page/${file}`, "--platform", "browser"])
+
+describe.skipIf(chromium === undefined)(`a newcomer${reason}`, () => {
+  const backend = new Backend()
+  const [configAsWritten] = blocksOf(readme)
+  let daemon: Process
+  let browser: Browser
+  let url: string
+  beforeAll(async () => {
+    assert.isFalse(existsSync(join(app, "node_modules/react")))
+    packed.add(app, ["react", "react-dom", "@types/react", "@types/react-dom"].map(asHere))
+    backend.body = price("1.10")
+    await backend.start()
+    const config = configAsWritten!.replace("https://api.example.com/prices", backend.url)
+    assert.include(config, backend.url)
+    writeFileSync(join(app, "ratecast.config.ts"), config)
+    mkdirSync(join(app, "page"))
+    const port = await freePort()
+    url = `http://127.0.0.1:${port}/`
+    const command = relative(root, join(app, "node_modules/ratecast/bin/ratecast.mjs"))
+    daemon = new Process(command, ["serve", "--config", join(app, "ratecast.config.ts")], {
+      PORT: String(port),
+      PAGE: join(app, "page"),
+      ANONYMOUS_REFRESH: "*"
+    })
+    await until("a daemon", () =>
+      fetch(`${url}readyz`).then(
+        ({ ok }) => ok,
+        () => false
+      )
+    )
+    browser = new Browser(chromium!)
+  }, 240_000)
+  afterAll(async () => {
+    await browser?.close()
+    daemon?.child.kill("SIGTERM")
+    await daemon?.exit
+    await backend.close()
+  })
+
+  /** Shows what the upstream has, and what it has next. */
+  const shows = async (path: string) => {
+    const tab = await Tab.open(browser, url + path)
+    await tab.shows("#prices", "1.10", 30_000)
+    assert.include(await tab.text("#prices"), "Toncoin")
+    backend.body = price("2.30")
+    await fetch(`${url}v1/refresh/prices`, { method: "POST" })
+    await tab.shows("#prices", "2.30", 30_000)
+    backend.body = price("1.10")
+    await fetch(`${url}v1/refresh/prices`, { method: "POST" })
+    // React says where its tools are.
+    assert.deepStrictEqual(
+      tab.complaints.filter((text) => !text.includes("React DevTools")),
+      []
+    )
+    await tab.close()
+  }
+
+  it.skipIf(!("./client/react" in rootManifest.exports))(
+    "has a live React table in under ten lines, by what the README says",
+    async () => {
+      const [table] = blocksOf(readme, "tsx")
+      const [html] = blocksOf(readme, "html")
+      assert.isBelow(table!.split("\n").filter((line) => !/^(\/\/.*)?$/.test(line)).length, 10)
+      writeFileSync(join(app, "app.tsx"), table!)
+      writeFileSync(join(app, "page/index.html"), html!)
+      const checked = packed.run(app, bin("tsc"), [...typeScript, "app.tsx"])
+      assert.strictEqual(checked.status, 0, checked.text)
+      bundle("app.tsx", "app.js")
+      await shows("")
+    },
+    120_000
+  )
+
+  it("has live rows without a framework, and without a bundler, by what docs/client.md says", async () => {
+    const [script] = blocksOf(clientPage)
+    const [html] = blocksOf(clientPage, "html")
+    writeFileSync(join(app, "plain.ts"), script!)
+    bundle("plain.ts", "plain.js")
+    const head = '<!doctype html><pre id="prices"></pre>'
+    writeFileSync(join(app, "page/plain.html"), `${head}<script type="module" src="plain.js"></script>`)
+    await shows("plain.html")
+    writeFileSync(join(app, "page/global.html"), html!)
+    cpSync(join(app, "node_modules/ratecast/client/ratecast.global.js"), join(app, "page/ratecast.global.js"))
+    await shows("global.html")
+  }, 120_000)
+
+  it("finds every example of docs/client.md well typed", () => {
+    writeFileSync(join(app, "api.ts"), api)
+    const files = blocksOf(clientPage).map((block, i) => {
+      const given = block.includes("const cast") ? "" : castGiven
+      writeFileSync(join(app, `example-${i}.ts`), `${given}${block}\nexport {}\n`)
+      return `example-${i}.ts`
+    })
+    assert.isAbove(files.length, 5)
+    const { status, text } = packed.run(app, bin("tsc"), [...typeScript, ...files])
+    assert.strictEqual(status, 0, text)
+    writeFileSync(join(app, files[2]!), castGiven + blocksOf(clientPage)[2]!.replace("asOf", "asof"))
+    assert.include(packed.run(app, bin("tsc"), [...typeScript, ...files]).text, "'asof' does not exist")
+  }, 60_000)
+})
+
+const typeScript =
+  "--ignoreConfig --noEmit --strict --skipLibCheck --allowImportingTsExtensions --target esnext --module nodenext --lib esnext,dom --jsx react-jsx"
+    .split(" ")
+    .concat("--types", "")
+
+const api = `export interface Api {
+  readonly prices: { readonly id: string; readonly name: string; readonly usd: string }
+  readonly chat: { readonly id: string; readonly text: string }
+}
+`
+const castGiven = `import type { Cast } from "ratecast/client"
+import type { Api } from "./api.ts"
+declare const cast: Cast<Api>
+`
+
 const page = `import { connect } from "ratecast/client"
 interface Api { readonly prices: { readonly id: string; readonly usd: string } }
 const cast = connect<Api>("/", { collections: ["prices"] })
 export const usd: string | undefined = cast.prices.get("a")?.usd
 cast.prices.subscribe((keys) => document.title = String(keys.size))
 `
-
-const rootManifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
-  readonly version: string
-  readonly exports: object
-}

@@ -29,13 +29,17 @@ export class Packed {
     this.tarball = join(this.path, filename)
   }
 
-  /** A folder where this and others are installed. */
-  install(...others: ReadonlyArray<string>): string {
+  /** A folder where this is installed. */
+  install(): string {
     const folder = realpathSync(mkdtempSync(join(this.path, "app-")))
     writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }))
-    const quiet = ["--no-audit", "--no-fund", "--loglevel=error", "--prefer-offline"]
-    this.must(folder, "npm", ["install", ...quiet, this.tarball, ...others])
+    this.add(folder, [this.tarball])
     return folder
+  }
+
+  add(folder: string, packages: ReadonlyArray<string>): void {
+    const quiet = ["--no-audit", "--no-fund", "--loglevel=error", "--prefer-offline"]
+    this.must(folder, "npm", ["install", ...quiet, ...packages])
   }
 
   run(folder: string, command: string, args: ReadonlyArray<string>) {
