@@ -147,7 +147,11 @@ describe.skipIf(chromium === undefined)(`a newcomer${reason}`, () => {
     daemon = new Process(command, ["serve", "--config", join(app, "ratecast.config.ts")], {
       PORT: String(port),
       PAGE: join(app, "page"),
-      ANONYMOUS_REFRESH: "*"
+      ANONYMOUS_REFRESH: "*",
+      // Each of its threads starts from a file of its own.
+      RATECAST_DATA: join(app, "data"),
+      RATECAST_THREADS: process.platform === "linux" ? "2" : "1",
+      BODY_THREAD_BYTES: "1"
     })
     await until("a daemon", () =>
       fetch(`${url}readyz`).then(
@@ -190,7 +194,7 @@ describe.skipIf(chromium === undefined)(`a newcomer${reason}`, () => {
       assert.isBelow(table!.split("\n").filter((line) => !/^(\/\/.*)?$/.test(line)).length, 10)
       writeFileSync(join(app, "app.tsx"), table!)
       writeFileSync(join(app, "page/index.html"), html!)
-      const checked = packed.run(app, bin("tsc"), [...typeScript, "app.tsx"])
+      const checked = packed.typeCheck(app, ["app.tsx"])
       assert.strictEqual(checked.status, 0, checked.text)
       bundle("app.tsx", "app.js")
       await shows("")
@@ -219,17 +223,12 @@ describe.skipIf(chromium === undefined)(`a newcomer${reason}`, () => {
       return `example-${i}.ts`
     })
     assert.isAbove(files.length, 5)
-    const { status, text } = packed.run(app, bin("tsc"), [...typeScript, ...files])
+    const { status, text } = packed.typeCheck(app, files)
     assert.strictEqual(status, 0, text)
     writeFileSync(join(app, files[2]!), castGiven + blocksOf(clientPage)[2]!.replace("asOf", "asof"))
-    assert.include(packed.run(app, bin("tsc"), [...typeScript, ...files]).text, "'asof' does not exist")
+    assert.include(packed.typeCheck(app, files).text, "'asof' does not exist")
   }, 60_000)
 })
-
-const typeScript =
-  "--ignoreConfig --noEmit --strict --skipLibCheck --allowImportingTsExtensions --target esnext --module nodenext --lib esnext,dom --jsx react-jsx"
-    .split(" ")
-    .concat("--types", "")
 
 const api = `export interface Api {
   readonly prices: { readonly id: string; readonly name: string; readonly usd: string }

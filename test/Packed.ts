@@ -4,7 +4,7 @@ import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
-import { root } from "./Project.ts"
+import { bin, root } from "./Project.ts"
 
 const run = (cwd: string, command: string, args: ReadonlyArray<string>) => {
   const { error, status, stderr, stdout } = spawnSync(command, args, {
@@ -51,6 +51,13 @@ export class Packed {
     if (done.status !== 0)
       throw new Error(`${[command, ...args].join(" ")} ended with ${done.status}: ${done.text}`)
     return done
+  }
+
+  /** As the editor of somebody who makes a page says it. */
+  typeCheck(folder: string, files: ReadonlyArray<string>) {
+    const options =
+      "--ignoreConfig --noEmit --strict --skipLibCheck --allowImportingTsExtensions --target esnext --module nodenext --lib esnext,dom --jsx react-jsx"
+    return run(folder, bin("tsc"), [...options.split(" "), "--types", "", ...files])
   }
 
   remove(): void {
