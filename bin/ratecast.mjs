@@ -13,7 +13,7 @@ if (has("package-lock.json") && !has("node_modules/effect")) {
 const [major] = process.versions.node.split(".").map(Number)
 if (major < 22) {
   console.error(
-    `Node ${process.version} is too old; use the one this package brings: npx ratecast, or node_modules/.bin/node`
+    `Node ${process.version} is too old for the daemon, which needs 22.19: npx -p node@24 -p ratecast ratecast, or npx ratecast in a clone, which brings one`
   )
   process.exit(1)
 }

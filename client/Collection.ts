@@ -82,7 +82,8 @@ export const makeCollection = (begun: Begun, read: () => () => void, changed: ()
     const next = new Map(Object.entries(whole.rows))
     for (const key of rows.keys()) if (!next.has(key)) drop(key)
     for (const [key, row] of next) if (!same(rows.get(key), row)) put(key, row)
-    note({ retain: whole.retain?.rows, more: !!whole.more })
+    // Within a change its window is as it was.
+    if (whole.retain) note({ retain: whole.retain.rows, more: !!whole.more })
   }
 
   /** `false`: a row that it changes is not here. Rows are spread and never written to: `__proto__` is a fine name. */

@@ -6,7 +6,7 @@ import type { NameOf, RowOf } from "./Api.ts"
 import { type Init, makeCalls } from "./Calls.ts"
 import type { Cast, Status } from "./Cast.ts"
 import { CastError } from "./CastError.ts"
-import { type Held, makeCollection, same } from "./Collection.ts"
+import { type Begun, type Held, makeCollection, same } from "./Collection.ts"
 import { type Listener, subscribed, tellAll } from "./Listeners.ts"
 import type { Change, Failure, Problem, Row, Whole } from "./Wire.ts"
 
@@ -87,12 +87,9 @@ export const fakeCast = <A = { readonly [name: string]: object }, Name extends N
   const holding = (name: string): Held => {
     let one = held.get(name)
     if (one === undefined) {
-      one = makeCollection(
-        name,
-        makeCalls(name, ask, async (answer) => answer),
-        read,
-        () => {}
-      )
+      const calls = makeCalls(name, ask, async (answer) => answer)
+      const initial = (collections as { readonly [name: string]: Begun["initial"] })[name]
+      one = makeCollection({ ...calls, name, initial, cast }, read, () => {})
       held.set(name, one)
     }
     return one
@@ -195,7 +192,7 @@ export const fakeCast = <A = { readonly [name: string]: object }, Name extends N
     }
   }
 
-  const cast: Omit<Cast<A, never>, never> & { readonly fake: Fake<A, Name> } = {
+  const cast: Omit<Cast<A, never>, "initial"> & { readonly fake: Fake<A, Name> } = {
     fake,
     collection: holding as never,
     collections: held,
@@ -230,7 +227,7 @@ export const fakeCast = <A = { readonly [name: string]: object }, Name extends N
     if (!(name in named)) named[name] = holding(name)
     if (rows) commit(name, { rows: rows as never })
   }
-  return cast as never
+  return Object.assign(cast, { initial: cast.status }) as never
 }
 
 type Collection =

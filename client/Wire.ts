@@ -23,7 +23,7 @@ interface Part {
 export interface Whole extends Part {
   readonly rows: { readonly [key: string]: Row }
   /** How many rows stay live, where only a window of them does. */
-  readonly retain?: { readonly rows: number }
+  readonly retain?: { readonly rows: number; readonly age?: number }
   /** Whether there are older ones: in history. */
   readonly more?: boolean
 }
@@ -46,7 +46,7 @@ export interface SnapshotMessage {
   readonly reason: "initial" | "epoch" | "query" | "diverged" | "forgotten" | "smaller"
   /** Of the newest commit in it, ms since 1970. */
   readonly at: number
-  readonly collections: { readonly [name: string]: Whole }
+  readonly collections: { readonly [name: string]: Whole & { readonly state: CollectionState } }
 }
 
 export interface ChangeMessage {
@@ -99,7 +99,8 @@ export interface Written {
 export interface Refreshed {
   readonly epoch: string
   readonly revision: number
-  readonly asOf: number
+  /** None where the upstream has never answered. */
+  readonly asOf?: number
   readonly refreshed: boolean
   /** When it will be asked again at the earliest, ms. */
   readonly retryAfterMs: number

@@ -11,12 +11,14 @@ import packageJson from "../package.json" with { type: "json" }
 import { Catalog } from "./Catalog.ts"
 import { loadCatalog } from "./Catalog/Load.ts"
 import { layerDaemon, layerJournal, layerThreads } from "./Daemon.ts"
+import { entryBeside } from "./Entry.ts"
 import { Hub } from "./Hub.ts"
 import { layerBanner } from "./Main/Banner.ts"
 import { layerCompiled } from "./Main/Compiled.ts"
 import { badSettings, cannotListen, fatal, teardown } from "./Main/Fatal.ts"
 import { isForPeople, layerLogs } from "./Main/Logs.ts"
 import { token } from "./Main/Token.ts"
+import { types } from "./Main/Types.ts"
 import { layerVitals } from "./Main/Vitals.ts"
 import { layerWarnings, warnOfNames } from "./Main/Warnings.ts"
 import { contradiction, Settings } from "./Settings.ts"
@@ -27,7 +29,7 @@ const daemon = (file: string, { logFormat, threads }: Settings["Service"]) =>
       threads === 1
         ? layerDaemon
         : layerThreads({
-            entry: new URL("./Main/Thread.ts", import.meta.url),
+            entry: entryBeside("./Main/Thread", import.meta.url),
             config: file,
             logFormat: isForPeople(logFormat) ? "pretty" : "json"
           })
@@ -101,7 +103,7 @@ Command.make("ratecast").pipe(
   Command.withDescription(
     "Poll once, cast to all: polls an API once and casts what changed to every browser. Settings are environment variables (HOST, PORT, RATECAST_DATA, ...): docs/operations.md"
   ),
-  Command.withSubcommands([serve, check, token]),
+  Command.withSubcommands([serve, check, types(config), token]),
   Command.run({ version: packageJson.version }),
   Effect.provide(NodeServices.layer),
   NodeRuntime.runMain({ teardown })

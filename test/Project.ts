@@ -7,11 +7,11 @@ import { dirname, join, resolve } from "node:path"
 export const root = resolve(import.meta.dirname, "..")
 
 /** `tsc`, `node`: those of this package. */
-const bin = (name: string) => join(root, "node_modules/.bin", name)
+export const bin = (name: string) => join(root, "node_modules/.bin", name)
 
 /** The examples of a page. */
-export const blocksOf = (page: string): ReadonlyArray<string> =>
-  [...page.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code!)
+export const blocksOf = (page: string, language = "ts"): ReadonlyArray<string> =>
+  [...page.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms"))].map(([, code]) => code!)
 
 export class Project {
   readonly path = realpathSync(mkdtempSync(join(tmpdir(), "ratecast-page-")))

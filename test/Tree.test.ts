@@ -10,6 +10,7 @@ const order = [
     "BodyPath",
     "Collection",
     "Decimal",
+    "Entry",
     "GivenKey",
     "Misfit",
     "Nearest",

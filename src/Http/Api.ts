@@ -6,6 +6,7 @@
 import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 
+import { Change, Refreshed, Snapshot, State, UpstreamError } from "./Api/Messages.ts"
 import {
   Cursor,
   Forbidden,
@@ -22,10 +23,6 @@ import {
 } from "./Api/Vocabulary.ts"
 import { Write } from "./Api/Write.ts"
 
-const Rows = Schema.Record(Schema.String, Row)
-const State = Schema.Literals(["loading", "live", "stale"])
-const UpstreamError = Schema.Struct({ code: Schema.String, detail: Schema.String })
-
 const query = {
   collections: described(
     "Which, separated by commas. Default: all that are not families. `order:*` reads a whole family."
@@ -41,44 +38,6 @@ const query = {
 }
 const since = described("The cursor of the last message held. `now`: no snapshot. Also as Last-Event-ID.")
 const interval = described("At most one change in this time, newest values win: 50ms to 60s.")
-
-const Snapshot = Schema.Struct({
-  type: Schema.Literal("snapshot"),
-  cursor: Cursor,
-  reason: Schema.Literals(["initial", "epoch", "query", "diverged", "forgotten", "smaller"]),
-  at: Schema.Finite,
-  collections: Schema.Record(
-    Schema.String,
-    Schema.Struct({
-      state: State,
-      error: Schema.optionalKey(UpstreamError),
-      asOf: Schema.optionalKey(Schema.Finite),
-      rows: Rows
-    })
-  )
-}).annotate({ identifier: "Snapshot", description: "Replaces everything the client holds." })
-
-const Change = Schema.Struct({
-  type: Schema.Literal("change"),
-  from: Cursor,
-  cursor: Cursor,
-  commits: Schema.Int,
-  at: Schema.Finite,
-  collections: Schema.Record(
-    Schema.String,
-    Schema.Struct({
-      state: Schema.optionalKey(State),
-      error: Schema.optionalKey(UpstreamError),
-      asOf: Schema.optionalKey(Schema.Finite),
-      rows: Schema.optionalKey(Rows),
-      remove: Schema.optionalKey(Schema.Array(Schema.String)),
-      evict: Schema.optionalKey(Schema.Array(Schema.String)),
-      put: Schema.optionalKey(Rows),
-      set: Schema.optionalKey(Rows),
-      unset: Schema.optionalKey(Schema.Record(Schema.String, Schema.Array(Schema.String)))
-    })
-  )
-}).annotate({ identifier: "Change", description: "Takes a client from `from` to `cursor`." })
 
 class Roads extends HttpApiGroup.make("roads").add(
   HttpApiEndpoint.get("snapshot", "/v1/snapshot", {
@@ -140,13 +99,7 @@ class Look extends HttpApiGroup.make("look").add(
   }).annotate(OpenApi.Summary, "One row, for keys that do not fit into a path"),
   HttpApiEndpoint.post("refresh", "/v1/refresh/:collection", {
     params: { collection: Schema.String },
-    success: Schema.Struct({
-      epoch: Schema.String,
-      revision: Schema.Int,
-      asOf: Schema.optionalKey(Schema.Finite),
-      refreshed: Schema.Boolean,
-      retryAfterMs: Schema.Finite
-    }),
+    success: Refreshed,
     error: [InvalidQuery, Unauthenticated, Forbidden, UnknownCollection, TooMany, Unavailable]
   }).annotate(OpenApi.Summary, "Polls the upstream now, once however many ask"),
   HttpApiEndpoint.post("clientPing", "/v1/connections/:id/ping", {

@@ -9,6 +9,7 @@ import { Deferred, Effect, type Scope, Semaphore } from "effect"
 
 import type { Catalog, ConfigFile } from "../Catalog.ts"
 import { type Row, sameJson } from "../Collection.ts"
+import { entryBeside } from "../Entry.ts"
 import type { Body } from "./Body.ts"
 import type { Edition } from "./Edition.ts"
 import { advance, type Extract, sinceOf } from "./Extract.ts"
@@ -58,7 +59,7 @@ export const makeThread = Effect.fnUntraced(function* (
   }
 
   const start = Effect.sync(() => {
-    const worker = new Worker(new URL("./Thread.ts", import.meta.url), { workerData: { path } })
+    const worker = new Worker(entryBeside("./Thread", import.meta.url), { workerData: { path } })
     const made: Live = { worker, ready: Deferred.makeUnsafe(), resume: undefined }
     live = made
     worker.on("message", (answer: Answer) => {

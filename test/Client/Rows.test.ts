@@ -1,6 +1,6 @@
 import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
 
-import { type Message, type Row } from "../../client/Cast.ts"
+import { type Message, type Row, type SnapshotMessage } from "../../client/Cast.ts"
 import { seeded } from "../Hub/World.ts"
 import { change, cursor, snapshot, Stage } from "./Stage.ts"
 
@@ -188,6 +188,17 @@ describe("the rows of a client", () => {
     assert.deepStrictEqual([...cast.pools.keys()], ["c"])
     assert.strictEqual(cast.pools.status.more, true)
     cast.close()
+  })
+
+  it("that come whole within a change have the window they had", async () => {
+    const { cast, line } = await begin({})
+    const windowed = { state: "live", rows: { a: { id: "a" } }, retain: { rows: 1 }, more: true } as const
+    const first = snapshot(2, {}) as SnapshotMessage
+    line.say({ ...first, collections: { pools: windowed } })
+    line.say(change(2, 3, { rows: { b: { id: "b" } } }))
+    await stage.pass(100)
+    assert.deepStrictEqual(cast.pools.rows, [{ id: "b" }])
+    assert.deepInclude(cast.pools.status, { more: true, retain: 1 })
   })
 
   it("say in what state they are, and why", async () => {

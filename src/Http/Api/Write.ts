@@ -33,7 +33,7 @@ const notWritten = [
   Unavailable
 ] as const
 
-const Wrote = Schema.Struct({
+export const Wrote = Schema.Struct({
   epoch: Schema.String,
   revision: Schema.Int.annotate({
     description: "A client whose revision is at least this has seen the write."

@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads"
 
 import { Deferred, Effect, Layer } from "effect"
 
+import { entryBeside } from "../../Entry.ts"
 import { Journal, JournalFailed, type Kept, type Past } from "../Journal.ts"
 import { HubMemory } from "../Memory.ts"
 import type { Answer, Numbered, Request } from "./Thread.ts"
@@ -20,7 +21,7 @@ export const layerSqlite = (file: string) =>
       const lost = Deferred.makeUnsafe<never, JournalFailed>()
       let dead: string | undefined
 
-      const worker = new Worker(new URL("./Thread.ts", import.meta.url), {
+      const worker = new Worker(entryBeside("./Thread", import.meta.url), {
         workerData: { file, memory: yield* HubMemory }
       })
       worker.on("message", (answer: Answer) => {

@@ -1,0 +1,248 @@
+/** What is published, as whoever installs it finds it. */
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join, relative } from "node:path"
+
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+
+import { Browser, chromium } from "./Browser.ts"
+import { Backend, freePort, until } from "./Daemon.ts"
+import { reason } from "./examples/Page/Demo.ts"
+import { Packed } from "./Packed.ts"
+import { Process } from "./Process.ts"
+import { bin, blocksOf, root } from "./Project.ts"
+import { Tab } from "./Tab.ts"
+
+const rootManifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+  readonly version: string
+  readonly exports: object
+  readonly devDependencies: { readonly [name: string]: string }
+}
+const readme = readFileSync(join(root, "README.md"), "utf8")
+const clientPage = readFileSync(join(root, "docs/client.md"), "utf8")
+/** At the version that is here, which is in the cache of npm. */
+const asHere = (name: string) => `${name}@${rootManifest.devDependencies[name]}`
+
+let packed: Packed
+let app: string
+beforeAll(() => {
+  packed = new Packed()
+  app = packed.install()
+}, 240_000)
+afterAll(() => packed.remove(), 120_000)
+
+describe("the package", () => {
+  it("is well formed, and its types are found by whoever resolves as ESM or for a bundler", () => {
+    const manifest = JSON.parse(readFileSync(join(packed.package, "package.json"), "utf8"))
+    assert.deepStrictEqual(Object.keys(manifest.exports), Object.keys(rootManifest.exports))
+    for (const peer of Object.keys(manifest.peerDependencies))
+      assert.isTrue(manifest.peerDependenciesMeta[peer].optional)
+    const publint = packed.run(packed.path, bin("publint"), ["run", packed.tarball, "--strict"])
+    assert.strictEqual(publint.status, 0, publint.text)
+    const attw = packed.run(packed.path, bin("attw"), [packed.tarball, "--profile", "esm-only"])
+    assert.strictEqual(attw.status, 0, attw.text)
+  }, 120_000)
+
+  it("has no source, no test and nothing of this machine, and brings no Node", () => {
+    const { out } = packed.must(packed.path, "tar", ["-tzf", packed.tarball])
+    const files = out.trim().split("\n")
+    assert.isAbove(files.length, 100)
+    assert.deepStrictEqual(
+      files.filter(
+        (file) => !/^package\/(bin|client|docs|src)\/|^package\/[^/]+\.(md|json)$|LICENSE$/.test(file)
+      ),
+      []
+    )
+    assert.deepStrictEqual(
+      files.filter((file) => /\.tsx?$/.test(file) && !file.endsWith(".d.ts")),
+      []
+    )
+    for (const file of files.filter((file) => /\.(js|ts|map|json)$/.test(file)))
+      assert.notInclude(readFileSync(join(packed.path, file), "utf8"), root, file)
+    assert.isFalse(existsSync(join(app, "node_modules/.bin/node")))
+  })
+
+  it("is a command that starts, checks and says its version", () => {
+    writeFileSync(
+      join(app, "ratecast.config.ts"),
+      `import { Schema } from "effect"
+import { defineConfig, written } from "ratecast"
+const row = Schema.Struct({ id: Schema.String, n: Schema.Int })
+export default defineConfig({ collections: { notes: written({ key: "id", row }) } })
+`
+    )
+    const command = join(app, "node_modules/.bin/ratecast")
+    const ratecast = (args: ReadonlyArray<string>) => packed.run(app, process.execPath, [command, ...args])
+    assert.include(ratecast(["--version"]).out, rootManifest.version)
+    assert.include(ratecast(["check"]).out, "1 collection from 0 sources, all well")
+    assert.include(ratecast(["types"]).out, "readonly notes: {")
+  })
+
+  it("is typed for a page that knows of no Node, without a look past its own types", () => {
+    writeFileSync(join(app, "page.ts"), page)
+    const options = ["--strict", "--exactOptionalPropertyTypes", "--skipLibCheck", "false", "--noEmit"]
+    const browser = ["--target", "es2022", "--lib", "es2022,dom", "--types", "", "--ignoreConfig"]
+    for (const resolution of [
+      ["--module", "esnext", "--moduleResolution", "bundler"],
+      ["--module", "nodenext", "--moduleResolution", "nodenext"]
+    ]) {
+      const check = (file: string) =>
+        packed.run(app, bin("tsc"), [...options, ...browser, ...resolution, file])
+      const checked = check("page.ts")
+      assert.strictEqual(checked.status, 0, checked.text)
+      writeFileSync(join(app, "wrong.ts"), page.replace("?.usd", "?.eur"))
+      assert.include(check("wrong.ts").text, "'eur' does not exist")
+    }
+  }, 60_000)
+
+  it("has a client that runs in Node and in a worker of it, by every road", () => {
+    const args = ["tools/runtimes.mjs", "--app", app, "node 24", "worker of node 24"]
+    const { status, text } = packed.run(root, process.execPath, args)
+    assert.strictEqual(status, 0, text)
+    assert.deepStrictEqual(
+      [...text.matchAll(/^ok .*: (.*)$/gm)].map(([, roads]) => roads),
+      Array(2).fill("socket, stream, changes")
+    )
+  }, 60_000)
+
+  it("tests a config without a daemon", () => {
+    writeFileSync(
+      join(app, "test.mjs"),
+      `import { testing } from "ratecast/testing"
+import config from "./ratecast.config.ts"
+const cast = testing(config)
+const client = await cast.stream("?collections=notes")
+await cast.write({ op: "put", collection: "notes", key: "a", row: { id: "a", n: 1 } })
+await cast.advance("1 second")
+console.log(JSON.stringify(client.rows("notes")))
+await cast.close()
+`
+    )
+    assert.strictEqual(packed.must(app, process.execPath, ["test.mjs"]).out.trim(), '{"a":{"id":"a","n":1}}')
+  })
+})
+
+const price = (usd: string) => ({ data: { items: [{ id: "ton", name: "Toncoin", usd }] } })
+/** As the README says it. */
+const bundle = (entry: string, file: string) =>
+  packed.must(app, bin("rolldown"), [entry, "--file", `page/${file}`, "--platform", "browser"])
+
+describe.skipIf(chromium === undefined)(`a newcomer${reason}`, () => {
+  const backend = new Backend()
+  const [configAsWritten] = blocksOf(readme)
+  let daemon: Process
+  let browser: Browser
+  let url: string
+  beforeAll(async () => {
+    assert.isFalse(existsSync(join(app, "node_modules/react")))
+    packed.add(app, ["react", "react-dom", "@types/react", "@types/react-dom"].map(asHere))
+    backend.body = price("1.10")
+    await backend.start()
+    const config = configAsWritten!.replace("https://api.example.com/prices", backend.url)
+    assert.include(config, backend.url)
+    writeFileSync(join(app, "ratecast.config.ts"), config)
+    mkdirSync(join(app, "page"))
+    const port = await freePort()
+    url = `http://127.0.0.1:${port}/`
+    const command = relative(root, join(app, "node_modules/ratecast/bin/ratecast.mjs"))
+    daemon = new Process(command, ["serve", "--config", join(app, "ratecast.config.ts")], {
+      PORT: String(port),
+      PAGE: join(app, "page"),
+      ANONYMOUS_REFRESH: "*",
+      // Each of its threads starts from a file of its own.
+      RATECAST_DATA: join(app, "data"),
+      RATECAST_THREADS: process.platform === "linux" ? "2" : "1",
+      BODY_THREAD_BYTES: "1"
+    })
+    await until("a daemon", () =>
+      fetch(`${url}readyz`).then(
+        ({ ok }) => ok,
+        () => false
+      )
+    )
+    browser = new Browser(chromium!)
+  }, 240_000)
+  afterAll(async () => {
+    await browser?.close()
+    daemon?.child.kill("SIGTERM")
+    await daemon?.exit
+    await backend.close()
+  })
+
+  /** Shows what the upstream has, and what it has next. */
+  const shows = async (path: string) => {
+    const tab = await Tab.open(browser, url + path)
+    await tab.shows("#prices", "1.10", 30_000)
+    assert.include(await tab.text("#prices"), "Toncoin")
+    backend.body = price("2.30")
+    await fetch(`${url}v1/refresh/prices`, { method: "POST" })
+    await tab.shows("#prices", "2.30", 30_000)
+    backend.body = price("1.10")
+    await fetch(`${url}v1/refresh/prices`, { method: "POST" })
+    // React says where its tools are.
+    assert.deepStrictEqual(
+      tab.complaints.filter((text) => !text.includes("React DevTools")),
+      []
+    )
+    await tab.close()
+  }
+
+  it.skipIf(!("./client/react" in rootManifest.exports))(
+    "has a live React table in under ten lines, by what the README says",
+    async () => {
+      const [table] = blocksOf(readme, "tsx")
+      const [html] = blocksOf(readme, "html")
+      assert.isBelow(table!.split("\n").filter((line) => !/^(\/\/.*)?$/.test(line)).length, 10)
+      writeFileSync(join(app, "app.tsx"), table!)
+      writeFileSync(join(app, "page/index.html"), html!)
+      const checked = packed.typeCheck(app, ["app.tsx"])
+      assert.strictEqual(checked.status, 0, checked.text)
+      bundle("app.tsx", "app.js")
+      await shows("")
+    },
+    120_000
+  )
+
+  it("has live rows without a framework, and without a bundler, by what docs/client.md says", async () => {
+    const [script] = blocksOf(clientPage)
+    const [html] = blocksOf(clientPage, "html")
+    writeFileSync(join(app, "plain.ts"), script!)
+    bundle("plain.ts", "plain.js")
+    const head = '<!doctype html><pre id="prices"></pre>'
+    writeFileSync(join(app, "page/plain.html"), `${head}<script type="module" src="plain.js"></script>`)
+    await shows("plain.html")
+    writeFileSync(join(app, "page/global.html"), html!)
+    cpSync(join(app, "node_modules/ratecast/client/ratecast.global.js"), join(app, "page/ratecast.global.js"))
+    await shows("global.html")
+  }, 120_000)
+
+  it("finds every example of docs/client.md well typed", () => {
+    writeFileSync(join(app, "api.ts"), api)
+    const files = blocksOf(clientPage).map((block, i) => {
+      const given = block.includes("const cast") ? "" : castGiven
+      writeFileSync(join(app, `example-${i}.ts`), `${given}${block}\nexport {}\n`)
+      return `example-${i}.ts`
+    })
+    assert.isAbove(files.length, 5)
+    const { status, text } = packed.typeCheck(app, files)
+    assert.strictEqual(status, 0, text)
+    writeFileSync(join(app, files[2]!), castGiven + blocksOf(clientPage)[2]!.replace("asOf", "asof"))
+    assert.include(packed.typeCheck(app, files).text, "'asof' does not exist")
+  }, 60_000)
+})
+
+const api = `export interface Api {
+  readonly prices: { readonly id: string; readonly name: string; readonly usd: string }
+  readonly chat: { readonly id: string; readonly text: string }
+}
+`
+const castGiven = `import type { Cast } from "ratecast/client"
+import type { Api } from "./api.ts"
+declare const cast: Cast<Api>
+`
+
+const page = `import { connect } from "ratecast/client"
+interface Api { readonly prices: { readonly id: string; readonly usd: string } }
+const cast = connect<Api>("/", { collections: ["prices"] })
+export const usd: string | undefined = cast.prices.get("a")?.usd
+cast.prices.subscribe((keys) => document.title = String(keys.size))
+`
