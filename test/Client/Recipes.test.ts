@@ -14,12 +14,13 @@ afterAll(() => rmSync(folder, { recursive: true }))
 /** What all pages speak of. */
 const config = `
 import { Schema } from "effect"
-import { defineConfig, polled, source } from "ratecast"
+import { defineConfig, polled, source, written } from "ratecast"
 
 const row = Schema.Struct({ symbol: Schema.String, usd: Schema.String })
 export default defineConfig({
   collections: {
-    rates: polled({ source: source({ url: "http://127.0.0.1:8081/rates", every: "1 second" }), key: "symbol", row })
+    rates: polled({ source: source({ url: "http://127.0.0.1:8081/rates", every: "1 second" }), key: "symbol", row }),
+    chat: written({ key: "id", row: Schema.Struct({ id: Schema.String, text: Schema.String }) })
   }
 })
 `

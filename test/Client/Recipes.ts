@@ -9,13 +9,14 @@ import { compileScript, parse } from "vue/compiler-sfc"
 export const root = join(import.meta.dirname, "../..")
 
 /** By the names that people import. */
-export const entries: { readonly [name: string]: string } = {
-  "ratecast/client": "client/Cast.ts",
-  "ratecast/client/react": "client/React.ts",
-  "ratecast/client/redux": "client/Redux.ts",
-  "ratecast/client/tanstack-query": "client/TanstackQuery.ts",
-  "ratecast/client/angular": "client/Angular.ts"
+const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+  readonly exports: { readonly [entry: string]: string }
 }
+export const entries: { readonly [name: string]: string } = Object.fromEntries(
+  Object.entries(exports)
+    .filter(([entry]) => entry.startsWith("./client"))
+    .map(([entry, file]) => [entry.replace(".", "ratecast"), file])
+)
 
 export type Files = ReadonlyMap<string, string>
 
