@@ -22,7 +22,7 @@ import { makePoller, type Poller, type Reading, type Refreshed, timesOf } from "
 export { PollFailed } from "./Upstream/Failure.ts"
 export type { Extract, Failure, Notes, Since } from "./Upstream/Extract.ts"
 export { exactly } from "./Upstream/Exactly.ts"
-export { unfit } from "./Upstream/Fit.ts"
+export { unfitField } from "./Upstream/Fit.ts"
 export { threadFrom } from "./Upstream/Extraction.ts"
 export type { Outcome, Reading, Refreshed } from "./Upstream/Poller.ts"
 

@@ -5,7 +5,7 @@ import type { Declared } from "../Catalog.ts"
 import { type Delta, field, type Row, type Rows } from "../Collection.ts"
 import type { DerivedByKey, DerivedWhole, InputChange } from "../Config.ts"
 import { misfitOf } from "../Misfit.ts"
-import { unfit } from "../Upstream.ts"
+import { unfitField } from "../Upstream.ts"
 import { diffKeys, diffRows, emptyDelta, Overlay, touchesRows } from "./Diff.ts"
 import type { Tolerance } from "./Tolerance.ts"
 
@@ -116,7 +116,7 @@ export class Derivation {
     const reason =
       decoded._tag === "Failure"
         ? misfitOf(decoded.failure, this.declared.collection.fields).slice(0, 300)
-        : unfit(decoded.success)
+        : unfitField(decoded.success as Row)
     if (reason === undefined) return (decoded as { readonly success: Row }).success
     mistakes.push(`row ${JSON.stringify(key.slice(0, 80))}: ${reason}`)
     return held.get(key)

@@ -7,7 +7,7 @@ import type { HookedWrite, WrittenOptions } from "../Config.ts"
 import { misfitOf } from "../Misfit.ts"
 import { tagOf } from "../RowTag.ts"
 import { editOf, emptyDelta, oldest } from "./Diff.ts"
-import { unfit } from "../Upstream.ts"
+import { unfitField } from "../Upstream.ts"
 
 /** What was written, and the revision from which on everybody sees it. */
 export interface Wrote {
@@ -194,11 +194,3 @@ const patched = (
 
 /** Characters of a reason. */
 const mostSaid = 500
-
-/** Why a row that is as its schema says is not JSON. */
-const unfitField = (row: Row): string | undefined => {
-  const reason = unfit(row)
-  if (reason === undefined) return undefined
-  const name = Object.keys(row).find((name) => unfit({ [name]: row[name] }) !== undefined)
-  return name === undefined ? `the row ${reason}` : `${JSON.stringify(name.slice(0, 80))} ${reason}`
-}

@@ -13,7 +13,7 @@ import type { Body } from "./Body.ts"
 import { Digits } from "./Digits.ts"
 import { Edition } from "./Edition.ts"
 import { advance, type Extract, type Failure, type Notes, sinceOf } from "./Extract.ts"
-import { unfit } from "./Fit.ts"
+import { unfitField } from "./Fit.ts"
 import { JsonBody } from "./Json.ts"
 import { type RawRow, RawRows } from "./RawRows.ts"
 import { type Slices, slicesOf } from "./Slices.ts"
@@ -228,7 +228,7 @@ export class Extractor {
     const reason =
       decoded._tag === "Failure"
         ? misfitOf(decoded.failure, this.fields).slice(0, mostSaid)
-        : unfit(decoded.success)
+        : unfitField(decoded.success as Row)
     if (reason !== undefined) return { key, raw: kept, row: undefined, reason, inexact }
     const row = (decoded as { readonly success: Row }).success
     const before = this.rows.get(key)

@@ -1,10 +1,12 @@
 /** Whether a decoded row is JSON: what is not would reach clients as `null`, or never be seen to change. */
 
+import type { Row } from "../Collection.ts"
+
 /** Deeper values are bad: `JSON.parse` accepts 100,000 levels, `JSON.stringify` of them overflows the stack. */
 const maxDepth = 64
 
 /** Why a value is not JSON, or `undefined` where it is. A member that is `undefined` is one that is absent. */
-export const unfit = (value: unknown, depth = 0): string | undefined => {
+const unfit = (value: unknown, depth = 0): string | undefined => {
   switch (typeof value) {
     case "string":
     case "boolean":
@@ -29,4 +31,12 @@ const unfitObject = (value: object, depth: number): string | undefined => {
     if (reason !== undefined) return reason
   }
   return undefined
+}
+
+/** Why a row that is as its schema says is not JSON. */
+export const unfitField = (row: Row): string | undefined => {
+  const reason = unfit(row)
+  if (reason === undefined) return undefined
+  const name = Object.keys(row).find((name) => unfit({ [name]: row[name] }) !== undefined)
+  return name === undefined ? `the row ${reason}` : `${JSON.stringify(name.slice(0, 80))} ${reason}`
 }

@@ -191,6 +191,7 @@ describe("a bad row", () => {
       const intake = take({ row: row as never, maxBad: 1 })
       intake.body([{ id: "a", rate: [value] }])
       assert.strictEqual(intake.notes!.badCount, 1, what)
+      assert.match(intake.notes!.bad[0]!.reason, /^"rate" (has a number|decodes to)/, what)
     }
   })
 

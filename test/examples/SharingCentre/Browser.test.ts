@@ -18,8 +18,8 @@ describe.skipIf(chromium === undefined)(`the sharing centre in a browser${reason
     await tab.shows("#state", "Live")
     return tab
   }
-  const put = (id: string, order: string, state: string, at: number, progress = 0) =>
-    example.ask("PUT", `v1/rows/jobs/${id}`, { id, order, what: "PDF", state, progress, at }, key)
+  const put = (id: string, order: string, state: string, at: number, progress = 0, reason?: string) =>
+    example.ask("PUT", `v1/rows/jobs/${id}`, { id, order, what: "PDF", state, progress, at, reason }, key)
 
   it("shows two browsers of one order how a job goes, and when it is ready; another order hears nothing", async () => {
     const [first, second, other] = [await visit("1001"), await visit("1001"), await visit("1002")]
@@ -33,6 +33,40 @@ describe.skipIf(chromium === undefined)(`the sharing centre in a browser${reason
     assert.deepStrictEqual(await words(other), [])
     assert.deepStrictEqual(await toasts(other), [])
   }, 40_000)
+
+  for (const [width, height] of [
+    [800, 600],
+    [390, 700]
+  ] as const)
+    it(`covers no reason of a failed job with what pops up, on ${width} × ${height}`, async () => {
+      const order = `covered-${width}`
+      const tab = await example.visit({ width, height }, `&order=${order}`)
+      await tab.shows("#state", "Live")
+      for (let i = 10; i < 26; i++)
+        await put(`${order}-${i}`, order, "failed", Date.now(), 60, "the recipient's server did not answer")
+      await until("all rows", async () => (await words(tab)).length === 16, 10_000)
+      assert.lengthOf(await toasts(tab), 3)
+      // Of rows that are in sight, and of all when they are scrolled to.
+      const [seen, covered] = await tab.evaluate<readonly [number, ReadonlyArray<string>]>(`(() => {
+        const box = document.querySelector("main").getBoundingClientRect()
+        const inSight = [...document.querySelectorAll(".job-state .quiet")].filter((reason) => {
+          const { bottom, top } = reason.getBoundingClientRect()
+          return top >= box.top && bottom <= Math.min(box.bottom, innerHeight)
+        })
+        const isCovered = (reason) => {
+          const { left, top, width, height } = reason.getBoundingClientRect()
+          return document.elementFromPoint(left + width / 2, top + height / 2) !== reason
+        }
+        const covered = inSight.filter(isCovered)
+        const last = [...document.querySelectorAll(".job-state .quiet")].at(-1)
+        last.scrollIntoView({ block: "end" })
+        if (isCovered(last)) covered.push(last)
+        return [inSight.length, covered.map((reason) => reason.closest("tr").dataset.key)]
+      })()`)
+      assert.isAtLeast(seen, 2)
+      assert.deepStrictEqual(covered, [])
+      assert.deepStrictEqual(tab.complaints, [])
+    }, 40_000)
 
   it("paints a job that changes all the time no more often than every three seconds", async () => {
     const tab = await visit("busy")
