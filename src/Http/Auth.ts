@@ -182,7 +182,10 @@ function make(access: Access, origins: ReadonlySet<string>) {
             if (!isNamedOrigin(request, origins, changes))
               return yield* new Problem({
                 code: "forbidden",
-                detail: "pages of this origin may not use the cookie here"
+                detail:
+                  request.headers.origin === undefined
+                    ? "a cookie counts with the header Origin, which a browser sends by itself; elsewhere use Authorization: Bearer"
+                    : "pages of this origin may not use the cookie here"
               })
             return yield* checked(shown.text, addressOf(request), true)
         }

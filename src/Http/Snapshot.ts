@@ -6,8 +6,6 @@ import { frameResponse } from "./Json.ts"
 import { askedOf, cachingFor, type Ground, minRevisionOf, queryOf } from "./Road.ts"
 import { weakTagsOf } from "./Tags.ts"
 
-export { strongTagsOf as tagsOf } from "./Tags.ts"
-
 export const snapshot = (ground: Ground) =>
   Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
     const { hub, upstream } = ground

@@ -14,7 +14,7 @@ import { isAllowedOrigin } from "./Origin.ts"
 import { Problem } from "./Problem.ts"
 import { attempt, cachingFor, type Ground } from "./Road.ts"
 import { rowKeyOf } from "./Rows.ts"
-import { tagsOf } from "./Snapshot.ts"
+import { strongTagsOf } from "./Tags.ts"
 import {
   answerOf,
   type Matching,
@@ -71,7 +71,7 @@ const matchingOf = ({ headers }: HttpServerRequest.HttpServerRequest): Matching 
   if (none !== undefined && none !== "*")
     throw new Problem({ code: "bad_request", detail: "If-None-Match: * is all that a write understands" })
   return {
-    ...(match === undefined ? {} : { ifMatch: match === "*" ? "*" : tagsOf(match) }),
+    ...(match === undefined ? {} : { ifMatch: match === "*" ? "*" : strongTagsOf(match) }),
     ...(none === undefined ? {} : { isNew: true })
   }
 }
