@@ -42,20 +42,13 @@ export const rowsEndpoint = <A>(collection: Collection<A>): Endpoint<ReadonlyArr
 
 /** All rows, as `{ ids, entities }`, by the keys of the collection. */
 export const entitiesEndpoint = <A>(collection: Collection<A>): Endpoint<Entities<A>, void> =>
-  endpoint(collection, (collection, _, before, keys) => {
-    const all = before?.entities ?? {}
-    const changed = [...(keys ?? collection.keys())]
-    const rows = changed.flatMap((key) => {
-      const row = collection.get(key)
-      return row ? [[key, row] as const] : []
-    })
-    // Spread, since a key may be `__proto__`.
-    const entities: { [id: string]: A } = { ...all, ...Object.fromEntries(rows) }
-    for (const key of changed) if (!collection.get(key)) delete entities[key]
-    const isSame = before && changed.every((key) => Object.hasOwn(all, key) === Object.hasOwn(entities, key))
+  endpoint(collection, ({ keys, rows }, _, before) => {
+    const ids = [...keys()]
+    const isSame = before?.ids.length === ids.length && ids.every((id, i) => id === before.ids[i])
     return Object.freeze({
-      ids: isSame ? before.ids : (Object.freeze([...collection.keys()]) as Array<string>),
-      entities: Object.freeze(entities)
+      ids: isSame ? before.ids : ids,
+      // Anew: to copy so large an object, and write to the copy, takes longer.
+      entities: Object.fromEntries(ids.map((id, i) => [id, rows[i]!]))
     })
   })
 
@@ -101,10 +94,10 @@ const whileCached = async (
   stop()
 }
 
-/** `make`: of the data before, and the keys that have changed since; or of nothing. */
+/** `make`: of the data before, where there are any. */
 const endpoint = <A, Data, Arg>(
   collection: Collection<A>,
-  make: (collection: Collection<A>, arg: Arg, before?: Data, keys?: ReadonlySet<string>) => Data,
+  make: (collection: Collection<A>, arg: Arg, before?: Data) => Data,
   subscribe = (collection: Collection<A>, _arg: Arg, changed: Changed) => collection.subscribe(changed)
 ): Endpoint<Data, Arg> => {
   /** Of which rows an answer was made. */
@@ -128,7 +121,7 @@ const endpoint = <A, Data, Arg>(
         if (answered.get(api.getCacheEntry().data as object) !== collection.rows)
           api.updateCachedData(() => make(collection, arg))
         return subscribe(collection, arg, (keys) => {
-          if (keys.size) api.updateCachedData(() => make(collection, arg, api.getCacheEntry().data, keys))
+          if (keys.size) api.updateCachedData(() => make(collection, arg, api.getCacheEntry().data))
         })
       })
   }

@@ -18,11 +18,11 @@ const shared = [
 ]
 
 /**
- * Returns the folder. `libraries.json`, where there is one, says which file of node_modules stands under which name;
- * `borrowed.json` names files of other examples' pages that stand beside its own. `backend` is told to the page as
+ * Returns the folder. `libraries.json`, where there is one, says which file of node_modules stands under which name,
+ * and which source of ours, as a script for a page; `borrowed.json` names files of other examples' pages that stand beside its own. `backend` is told to the page as
  * `backend.json`: where its backend is.
  */
-export const assemblePage = (name, folder, backend) => {
+export const assemblePage = async (name, folder, backend) => {
   const from = join(root, "examples", name)
   rmSync(folder, { recursive: true, force: true })
   cpSync(join(from, "page"), folder, { recursive: true })
@@ -34,7 +34,15 @@ export const assemblePage = (name, folder, backend) => {
     cpSync(join(root, "examples", file), join(folder, basename(file)))
   const libraries = list("libraries.json", {})
   for (const [file, library] of Object.entries(libraries))
-    cpSync(join(root, "node_modules", library), join(folder, "libraries", file))
+    if (library.endsWith(".ts")) await bundle(join(root, library), join(folder, "libraries", file))
+    else cpSync(join(root, "node_modules", library), join(folder, "libraries", file))
   if (backend !== undefined) writeFileSync(join(folder, "backend.json"), JSON.stringify({ url: backend }))
   return folder
+}
+
+const bundle = async (input, file) => {
+  const { rolldown } = await import("rolldown")
+  const script = await rolldown({ input, platform: "browser" })
+  await script.write({ file, format: "esm" })
+  await script.close()
 }

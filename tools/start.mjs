@@ -47,7 +47,7 @@ const startExample = async (port) => {
   const backend = await start(port)
   env.RATECAST_DATA ??= join(root, "data", name)
   const kept = env.RATECAST_DATA === "none" ? join(root, "data", name) : env.RATECAST_DATA
-  env.PAGE ??= assemblePage(name, join(kept, "page"), backend)
+  env.PAGE ??= await assemblePage(name, join(kept, "page"), backend)
 }
 
 const examples = readdirSync(join(root, "examples")).filter(

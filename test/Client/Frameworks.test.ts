@@ -1,7 +1,7 @@
 /** The recipes of docs/client for frameworks that need no binding, as written: in a real Chromium, TanStack DB in Node. */
 import { afterEach, assert, describe, it, vi } from "@effect/vitest"
 
-import { chromium } from "../Browser.ts"
+import { chromium, patience } from "../Browser.ts"
 import { until } from "../Daemon.ts"
 import { bundled, filesOf, imported } from "./Recipes.ts"
 import { reason, Frontend } from "./Frontend.ts"
@@ -76,13 +76,13 @@ describe("recipes", () => {
     const changes = rates.subscribeChanges(() => told++)
     await ton.preload()
     const symbols = () => rates.toArray.map(({ symbol }) => symbol).toSorted()
-    await until("the rates", () => symbols().join() === "BTC,ETH,TON")
+    await until("the rates", () => symbols().join() === "BTC,ETH,TON", patience)
     frontend.price("TON", "5.00")
-    await until("the price", () => ton.toArray[0]?.usd === "5.00")
+    await until("the price", () => ton.toArray[0]?.usd === "5.00", patience)
     frontend.price("SOL", "3.00")
-    await until("one more", () => symbols().includes("SOL"))
+    await until("one more", () => symbols().includes("SOL"), patience)
     frontend.remove("SOL")
-    await until("one less", () => symbols().length === 3)
+    await until("one less", () => symbols().length === 3, patience)
     assert.isAtLeast(told, 3)
     changes.unsubscribe()
     await ton.cleanup()

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
-import { afterAll, afterEach, beforeAll } from "@effect/vitest"
+import { afterAll, afterEach, beforeAll, vi } from "@effect/vitest"
 import { Schema } from "effect"
 
 import { defineConfig, polled, source } from "../../src/Config.ts"
@@ -49,6 +49,8 @@ export class Frontend {
   /** For the tests of one file; `isPage`: with a browser. */
   static of(isPage = true): Frontend {
     const frontend = new Frontend()
+    // Of three waits, each for as long as it takes on a slow machine.
+    vi.setConfig({ testTimeout: 60_000 })
     beforeAll(() => frontend.start(isPage), 60_000)
     afterEach(() => frontend.leave())
     afterAll(() => frontend.close(), 30_000)

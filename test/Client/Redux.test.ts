@@ -5,6 +5,7 @@ import { createApi, fakeBaseQuery } from "@reduxjs/toolkit/query"
 
 import type { Cast } from "../../client/Cast.ts"
 import { entitiesEndpoint, type Failed, rowEndpoint, rowsEndpoint } from "../../client/Redux.ts"
+import { patience } from "../Browser.ts"
 import { until } from "../Daemon.ts"
 import { seeded } from "../Hub/World.ts"
 import { market, measured, trade } from "./Market.ts"
@@ -116,7 +117,7 @@ describe("endpoints of Redux Toolkit Query", () => {
       if (random() < 0.3) continue
       await stage.pass(20)
       const truth = [...cast.pools.keys()].map((key) => [key, cast.pools.get(key)] as const)
-      assert.sameMembers(entities().data!.ids, [...cast.pools.keys()])
+      assert.deepStrictEqual(entities().data!.ids, [...cast.pools.keys()])
       assert.sameDeepMembers(Object.entries(entities().data!.entities), truth as never)
       assert.deepStrictEqual(list().data, cast.pools.rows)
       for (const key of keys) assert.strictEqual(pool(key).data, cast.pools.get(key) ?? null)
@@ -231,9 +232,9 @@ describe("docs/client/redux.md", () => {
     const { api, cast, rates, store } = await imported<Recipe>(all, "all.ts", frontend.folder)
     store.dispatch(api.endpoints["rates"]!.initiate())
     const usd = () => rates.selectById(store.getState(), "TON")?.usd
-    await until("the price", () => usd() === "1.00")
+    await until("the price", () => usd() === "1.00", patience)
     frontend.price("TON", "3.00")
-    await until("the next price", () => usd() === "3.00")
+    await until("the next price", () => usd() === "3.00", patience)
     cast.close()
     store.dispatch(api.util.resetApiState() as never)
   })

@@ -4,10 +4,12 @@ import * as http from "node:http"
 
 import { afterEach, assert, describe, it } from "@effect/vitest"
 
-import { chromium } from "../Browser.ts"
-import { freePort, until } from "../Daemon.ts"
+import { chromium, patience } from "../Browser.ts"
+import { freePort, until as untilWithin } from "../Daemon.ts"
 import { filesOf } from "./Recipes.ts"
 import { reason, Frontend } from "./Frontend.ts"
+
+const until = (what: string, check: () => boolean | Promise<boolean>) => untilWithin(what, check, patience)
 
 const files = filesOf("without.md")
 const has = (command: string) => spawnSync(command, ["--version"]).status === 0

@@ -1,7 +1,8 @@
 /** The app's API: menus from their own backend, kept fresh by events. There is nothing of Ratecast in the queries. */
 import { createApi } from "@reduxjs/toolkit/query"
 
-export const makeApi = ({ baseQuery, events }) => {
+/** `onEvent`: an `onCacheEntryAdded` that hears of the last event of the company that is asked for. */
+export const makeApi = ({ baseQuery, onEvent }) => {
   const api = createApi({
     baseQuery,
     tagTypes: ["Menu"],
@@ -10,19 +11,10 @@ export const makeApi = ({ baseQuery, events }) => {
       menu: build.query({
         query: (company) => `menus/${company}`,
         providesTags: (_menu, _error, company) => [{ type: "Menu", id: company }],
-        async onCacheEntryAdded(company, { cacheDataLoaded, cacheEntryRemoved, dispatch, getCacheEntry }) {
-          try {
-            await cacheDataLoaded
-          } catch {
-            return
-          }
-          const leave = events.listen(company, ({ version }) => {
-            if (version > (getCacheEntry().data?.version ?? 0))
-              dispatch(api.util.invalidateTags([{ type: "Menu", id: company }]))
-          })
-          await cacheEntryRemoved
-          leave()
-        }
+        onCacheEntryAdded: onEvent(({ version }, { dispatch, getCacheEntry }, company) => {
+          if (version > (getCacheEntry().data?.version ?? 0))
+            dispatch(api.util.invalidateTags([{ type: "Menu", id: company }]))
+        })
       })
     })
   })

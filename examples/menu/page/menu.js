@@ -3,7 +3,8 @@ import { fetchBaseQuery } from "@reduxjs/toolkit/query"
 
 import { makeApi } from "./api.js"
 import { backendUrl, unreachable } from "./backend.js"
-import { Events, follow } from "./events.js"
+import { onRow } from "./libraries/ratecast-redux.js"
+import { connect } from "./libraries/ratecast.js"
 import { byId, make, write } from "./shared/element.js"
 import { clock } from "./shared/format.js"
 import { startTheme } from "./shared/theme.js"
@@ -11,17 +12,26 @@ import { basket, makeStore } from "./store.js"
 
 /** How long after a failure the companies are asked for again, ms. */
 const again = 3_000
-const words = { connecting: "Connecting", live: "Live", waiting: "Reconnecting", failed: "No menus" }
+const words = {
+  connecting: "Connecting",
+  live: "Live",
+  stale: "Reconnecting",
+  offline: "Reconnecting",
+  failed: "No menus"
+}
 const tones = { live: "live", failed: "bad" }
 const euros = new Intl.NumberFormat("en", { style: "currency", currency: "EUR" })
 
-const events = new Events()
-const api = makeApi({ baseQuery: fetchBaseQuery({ baseUrl: backendUrl ?? location.origin }), events })
+/** One connection for the whole page. */
+const cast = connect(new URL(".", location.href).href, { collections: ["menuEvents"] })
+const api = makeApi({
+  baseQuery: fetchBaseQuery({ baseUrl: backendUrl ?? location.origin }),
+  onEvent: (then) => onRow(cast.menuEvents, then)
+})
 const store = makeStore(api)
 const { companies, menu } = api.endpoints
 let chosen
 let subscription
-let stream = "connecting"
 
 const choose = (company) => {
   chosen = company
@@ -84,7 +94,7 @@ const paintBasket = () => {
 const paintState = (error) => {
   const problem =
     error === undefined && backendUrl !== undefined ? "" : unreachable("menu backend", error?.status)
-  const state = problem === "" ? stream : "failed"
+  const state = problem === "" ? cast.status.state : "failed"
   write(byId("state"), words[state])
   byId("state").dataset.tone = tones[state] ?? "wait"
   write(byId("problem"), problem)
@@ -110,9 +120,6 @@ if (backendUrl !== undefined) void askForCompanies()
 byId("update").addEventListener("click", () => {
   fetch(`${backendUrl}/menus/${chosen}/update`, { method: "POST" }).catch(() => paintState({}))
 })
-follow(events, (state) => {
-  stream = state
-  paint()
-})
+cast.subscribe(paint)
 // To be looked at from the console.
 globalThis.menuStore = store

@@ -29,7 +29,7 @@ const update = async (company: string, version: number) => {
 }
 /** What the daemon has told is heard, and what follows from it is done. */
 const hear = async () => {
-  for (const message of client.take()) events.take(message)
+  await events.take(client.take())
   await until("nothing is under way", () =>
     Object.values(store.getState().api.queries).every(({ status }) => status === "fulfilled")
   )
@@ -45,8 +45,9 @@ beforeEach(async () => {
   versions.clear()
   for (const company of ["aurora", "basil", "cedar"]) versions.set(company, 1)
   events = new Events()
+  await events.open()
   api = makeApi({
-    events,
+    onEvent: events.onEvent,
     baseQuery: async (path: string) => {
       asked.push(path)
       const company = path.slice("menus/".length)
@@ -57,7 +58,10 @@ beforeEach(async () => {
   })
   store = makeStore(api)
 })
-afterEach(() => cast.close())
+afterEach(async () => {
+  events.close()
+  await cast.close()
+})
 
 describe("the menus", () => {
   it("are read again when an update has ended, each company's by itself", async () => {
@@ -108,7 +112,7 @@ describe("the menus", () => {
     const opening = open("aurora")
     await until("the request", () => asked.length === 1)
     await update("aurora", 2)
-    for (const message of client.take()) events.take(message)
+    await events.take(client.take())
     answer.resolve()
     await opening
     await until("the newer menu", () => versionOf("aurora") === 2)
