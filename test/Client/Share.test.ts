@@ -6,6 +6,7 @@ import { chromium } from "../Browser.ts"
 import { until } from "../Daemon.ts"
 import { sleep } from "../Http/Market.ts"
 import type { Tab } from "../Tab.ts"
+import { runnable } from "./Docs.ts"
 import { read } from "./Site.ts"
 import { isThorough, reason, siteOf } from "./SiteOf.ts"
 
@@ -56,6 +57,16 @@ describe.skipIf(chromium === undefined)(`tabs that share${reason}`, { timeout: 6
       assert.strictEqual(await snapshots(tab), 1)
       assert.strictEqual(await tab.evaluate("cast.status.state"), "live")
     }
+  })
+
+  it("are as easy as the docs say", async () => {
+    const script = await runnable("share", "share.ts")
+    const first = await site.visit()
+    const tabs = [first, await site.visit("/", undefined, first), await site.visit("/", undefined, first)]
+    for (const tab of tabs) await tab.evaluate(script)
+    await site.change()
+    for (const tab of tabs) await tab.holds("the price", `document.title === "${site.price}"`)
+    await site.has(1)
   })
 
   it("go on by another when the leader is closed, from where they are", async () => {
