@@ -67,6 +67,9 @@ export const bundled = async (input: string, format: "iife" | "esm" = "iife"): P
   return output[0].code
 }
 
+/** A page of whichever browser. */
+export type Page = Pick<Tab, "evaluate">
+
 export class Site {
   readonly backend = new Backend()
   readonly folder = mkdtempSync(join(tmpdir(), "ratecast-site-"))
@@ -152,10 +155,10 @@ export class Site {
   }
 
   /** Rows as the server's, and one connection; also after what changes next. */
-  async isRight(tab: Tab | ReadonlyArray<Tab>, connections = 1, ms = 15_000): Promise<void> {
+  async isRight(page: Page | ReadonlyArray<Page>, connections = 1, ms = 15_000): Promise<void> {
     for (const _ of [1, 2]) {
       await this.change()
-      for (const each of Array.isArray(tab) ? (tab as ReadonlyArray<Tab>) : [tab as Tab])
+      for (const each of [page].flat() as ReadonlyArray<Page>)
         for (const name of ["rates", "chat"])
           await until(
             `${name} of a page are the server's`,
@@ -221,16 +224,16 @@ export class Site {
 }
 
 /** What a page holds of a collection, as text. */
-export const held = async (tab: Tab, name: string): Promise<string> => {
+export const held = async (page: Page, name: string): Promise<string> => {
   return canonicalText(
-    await tab.evaluate(
+    await page.evaluate(
       `Object.fromEntries([...cast.${name}.keys()].map((key) => [key, cast.${name}.get(key)]))`
     )
   )
 }
 
-export const read = async (tab: Tab, options = ""): Promise<void> => {
-  await tab.evaluate(`(() => {
+export const read = async (page: Page, options = ""): Promise<void> => {
+  await page.evaluate(`(() => {
     globalThis.snapshots = 0
     globalThis.states = []
     globalThis.cast = connect("/", { collections: ["rates", "chat"], interval: "50ms", ${options && `${options},`}

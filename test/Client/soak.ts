@@ -51,6 +51,8 @@ class Page {
   static async open(road: string): Promise<Page> {
     const tab = await site.visit()
     await read(tab, `roads: ["${road}"]`)
+    // DevTools keeps what a page is sent, in the page's process.
+    await tab.call("Network.disable")
     // As a page does that draws: what it is told is kept by nobody.
     await tab.evaluate(
       `cast.rates.subscribe((keys) => { globalThis.drawn = (globalThis.drawn ?? 0) + keys.size })`
