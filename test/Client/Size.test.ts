@@ -19,7 +19,8 @@ const limits: { readonly [entry: string]: number } = {
   "./client/angular": 1024,
   "./client/share": 1536,
   "./client/persist": 1536,
-  "./client/inline": 512
+  "./client/inline": 512,
+  "./client/snapshot": 512
 }
 /** What no page loads. */
 const unweighed = new Set(["./client/testing"])

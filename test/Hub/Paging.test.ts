@@ -8,7 +8,7 @@ import { Effect, Layer, Logger, Schema } from "effect"
 
 import { Catalog } from "../../src/Catalog.ts"
 import { type Config, defineConfig, written } from "../../src/Config.ts"
-import { Hub, Journal, JournalFailed, layerFallback, makeQuery } from "../../src/Hub.ts"
+import { Forgettable, Hub, Journal, JournalFailed, layerFallback, makeQuery } from "../../src/Hub.ts"
 import { Database } from "../../src/Hub/Journal/Database.ts"
 import { replayed } from "../../src/Hub/Checkpoint.ts"
 import { Disk, layerMemory } from "../../src/Hub/Journal/Memory.ts"
@@ -380,7 +380,7 @@ describe("a member of a written family", () => {
           )
         }),
         familyOf({ row: bare })
-      )
+      ).pipe(Effect.provideService(Forgettable, new Set(["support"])))
     })
   })
 
