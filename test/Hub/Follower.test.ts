@@ -6,6 +6,7 @@ import { Catalog } from "../../src/Catalog.ts"
 import { defineConfig, derived, polled, source, written } from "../../src/Config.ts"
 import {
   Disk,
+  Forgettable,
   type Frame,
   Hub,
   HubMemory,
@@ -256,7 +257,11 @@ describe("a hub that follows another", () => {
           page,
           yield* Effect.flatMap(Hub, (hub) => hub.past("support:1", undefined, 10))
         )
-      }).pipe(Effect.scoped, Effect.provide(hubOf(config, upstream(new Dice(3)), undefined, journal)))
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(hubOf(config, upstream(new Dice(3)), undefined, journal)),
+        Effect.provideService(Forgettable, new Set(["support"]))
+      )
     })
   })
 })
