@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 
 import { type Config, defineConfig, written, type WrittenOptions } from "../../src/Config.ts"
-import { Disk, Hub, layerMemory, type Page } from "../../src/Hub.ts"
+import { Disk, Forgettable, Hub, layerMemory, type Page } from "../../src/Hub.ts"
 import { RateEngine } from "../../src/RateEngine.ts"
 import { advance, hubOf, Script } from "../Kit.ts"
 
@@ -111,7 +111,7 @@ describe("history", () => {
             asRows(yield* page(undefined, name))?.map(({ row }) => JSON.parse(row) as object),
             [3, 2, 1, 0].map((i) => ({ text: `m${i}`, id: `k${i}` }))
           )
-      }).pipe(onChat(disk, {}))
+      }).pipe(onChat(disk, {}), Effect.provideService(Forgettable, new Set(["chat", "support"])))
     })
   })
 
