@@ -5,7 +5,7 @@ import { mistakes } from "./Mistakes.ts"
 import { type Outcome, simulate } from "./Simulation.ts"
 
 const minutes = 3
-const fixed = Array.from({ length: 100 }, (_, i) => i + 1)
+const fixed = Array.from({ length: 60 }, (_, i) => i + 1)
 const firstFresh = Math.floor(Math.random() * 2 ** 31)
 const fresh = Array.from({ length: 5 }, (_, i) => firstFresh + i)
 
