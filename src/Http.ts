@@ -8,6 +8,7 @@ import { Auth } from "./Http/Auth.ts"
 import { changes } from "./Http/Changes.ts"
 import { collections } from "./Http/Collections.ts"
 import { clientPing, Connections } from "./Http/Connections.ts"
+import { dashboard } from "./Http/Dashboard.ts"
 import { type Endpoint, fallback } from "./Http/Fallback.ts"
 import { clientLeft, guard } from "./Http/Guard.ts"
 import { livez, readyz } from "./Http/Health.ts"
@@ -184,7 +185,8 @@ const main = Layer.unwrap(
       Effect.fnUntraced(function* (origins) {
         return [
           ...(yield* roads(origins)),
-          ...(hasAdminListener(settings) ? [] : yield* reference)
+          ...(hasAdminListener(settings) ? [] : yield* reference),
+          ...(settings.dashboard ? yield* dashboard : [])
         ]
       }),
       settings
