@@ -3,7 +3,7 @@ import uPlot from "uplot"
 
 import type { Row } from "../client/Cast.ts"
 import { byId, make, show, write } from "./Element.ts"
-import { clock, compact, none, placesOf } from "./Format.ts"
+import { clock, compact, grouped, none, placesOf } from "./Format.ts"
 import type { Columns } from "./Columns.ts"
 import type { Series } from "./Series.ts"
 import type { Chosen } from "./Table.ts"
@@ -11,6 +11,8 @@ import type { Chosen } from "./Table.ts"
 /** Ten minutes of two changes a second. */
 const most = 1_200
 const height = 172
+/** ms between two pictures */
+const least = 250
 
 /** As it is now: a canvas knows nothing of `light-dark`. */
 const colourIn = (element: HTMLElement) => (name: string) => {
@@ -19,8 +21,6 @@ const colourIn = (element: HTMLElement) => (name: string) => {
   element.style.color = ""
   return color
 }
-
-const wide = new Intl.NumberFormat("en", { maximumFractionDigits: 8 })
 
 const axis = (value: number): string =>
   Math.abs(value) >= 1e6
@@ -42,6 +42,7 @@ export class Chart {
   private times: Array<number> = []
   private values: Array<number> = []
   private isDue = false
+  private paintedAt = 0
 
   constructor() {
     this.select.addEventListener("change", () => {
@@ -104,14 +105,16 @@ export class Chart {
     this.update()
   }
 
-  /** The line goes on to now. */
+  /** The line goes on to now; a picture of it costs more than a row, so there are four a second at most. */
   update(): void {
     if (this.isDue) return
     this.isDue = true
-    requestAnimationFrame(() => {
+    const wait = Math.max(0, this.paintedAt + least - performance.now())
+    setTimeout(() => {
       this.isDue = false
+      this.paintedAt = performance.now()
       this.paint()
-    })
+    }, wait)
   }
 
   private get value(): number | undefined {
@@ -140,7 +143,8 @@ export class Chart {
       row === undefined ? (this.chosen?.key ?? "") : (this.columns?.label(row, this.chosen!.key) ?? "")
     write(byId("chart-name"), name === "" ? "No row chosen" : name)
     const { value } = this
-    write(byId("chart-value"), value === undefined ? none : wide.format(value))
+    const column = this.columns?.columns.find(({ field }) => field === this.field)
+    write(byId("chart-value"), row === undefined || column === undefined ? none : grouped(column.exact(row)))
     const [first] = this.values
     const moved = value === undefined || first === undefined || first === 0 ? 0 : value / first - 1
     write(

@@ -1,6 +1,6 @@
 /** How the fields of a collection are shown, from the shapes that the daemon tells, and from what its rows hold. */
 import type { Row } from "../client/Cast.ts"
-import { aligned, compact, mostPlaces, none, placesOf, when } from "./Format.ts"
+import { aligned, compact, mostPlaces, none, placesOf, short, when } from "./Format.ts"
 import type { Described, Shape } from "./Session.ts"
 
 export type Kind = "number" | "numbers" | "time" | "text" | "list"
@@ -125,7 +125,7 @@ export const columnsOf = (
       })
   )?.[0]
   const joined = (row: Row) =>
-    (row[joins!] as ReadonlyArray<string>).map((each) => nameOf(each) ?? each).join(" / ")
+    (row[joins!] as ReadonlyArray<string>).map((each) => nameOf(each) ?? short(each)).join(" / ")
   return {
     columns: shapes
       .filter(([field]) => !pictures.includes(field) && field !== label && field !== joins)

@@ -50,6 +50,12 @@ export const aligned = (value: number, places: number): string => {
   return fixed(value, length) + figure.repeat(places - length)
 }
 
+/** A number as it came, to its last digit, in groups of three: more than a `number` holds. */
+export const grouped = (text: string): string => {
+  const [, sign = "", whole, rest = ""] = /^(-?)(\d+)(\.\d+)?$/.exec(text) ?? []
+  return whole === undefined ? text : sign + whole.replace(/\B(?=(\d{3})+$)/g, ",") + rest
+}
+
 const powers = ["", "k", "M", "B", "T", "P", "E", "Z", "Y"]
 
 /** Three digits and a letter, of one width: for columns of numbers that nobody reads to the end. */

@@ -5,6 +5,8 @@ import { clock, none, plural, size, took } from "./Format.ts"
 import type { Heard, Session } from "./Session.ts"
 
 const most = 50
+/** ms between two looks at them: nobody reads faster. */
+const every = 250
 /** Longer ones are kept up to here; a snapshot of 42,000 rows is 13 MB. */
 const kept = 24 * 1024
 const roadNames: { readonly [road: string]: string } = {
@@ -68,11 +70,15 @@ const field = (text: string, name: string) =>
     ?.slice(1)
     .find((found) => found !== undefined)
 
+/** To read a large one again would cost more than it tells. */
+const readable = 256 * 1024
+
 export const frameOf = ({ at, road, text }: Heard, ahead: number): Frame => {
   const type = field(text, "type") ?? "message"
-  // To read a large one again would cost more than it tells.
-  const body = text.length <= 256 * 1024 ? (JSON.parse(text) as Body) : {}
   const committed = Number(field(text, "at"))
+  let about = text.length > readable ? "too long to be looked into" : undefined
+  // Not the whole of what is long: fifty snapshots would be a lot.
+  const whole = about === undefined ? text : ""
   return {
     at,
     type,
@@ -81,7 +87,10 @@ export const frameOf = ({ at, road, text }: Heard, ahead: number): Frame => {
     text: text.slice(0, kept),
     from: field(text, "from"),
     cursor: field(text, "cursor"),
-    about: text.length <= 256 * 1024 ? aboutOf(type, body) : "too long to be looked into",
+    // When somebody sees it: most are overtaken before.
+    get about() {
+      return (about ??= aboutOf(type, JSON.parse(whole) as Body))
+    },
     lag: type === "change" && committed > 0 ? Math.max(0, at + ahead - committed) : undefined
   }
 }
@@ -132,10 +141,10 @@ export class Frames {
     }
     if (!this.isDue) {
       this.isDue = true
-      requestAnimationFrame(() => {
+      setTimeout(() => {
         this.isDue = false
         this.paint()
-      })
+      }, every)
     }
     return frame
   }
@@ -150,7 +159,7 @@ export class Frames {
     if (!this.isOpen || this.isHeld) return
     const shown = new Map([...this.list.children].map((item) => [(item as HTMLElement).dataset["at"], item]))
     const items = this.frames.map((frame) => {
-      const id = `${frame.at}/${frame.cursor ?? frame.about}`
+      const id = `${frame.at}/${frame.cursor ?? frame.type}`
       return shown.get(id) ?? this.item(frame, id)
     })
     // What is open stays where it is, with what has the focus in it.

@@ -203,7 +203,7 @@ export class Operations {
     byId("ours-bar").style.transform = `scaleX(${isKnown ? this.received / most : 0})`
     byId("raw-bar").style.transform = `scaleX(${isKnown ? raw / most : 0})`
     write(byId("ratio"), isTelling ? share(this.received / raw) : none)
-    show(byId("comparison"), this.figures !== undefined)
+    show(byId("comparison"), isTelling)
     write(byId("meter-why"), this.counted(isKnown))
   }
 

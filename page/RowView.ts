@@ -12,12 +12,14 @@ const fading = 900
 
 const still = matchMedia("(prefers-reduced-motion: reduce)")
 
-const flash = (element: Element, isUp: boolean | undefined) => {
+/** One at a time on a cell: what changes ten times a second would have as many fading at once. */
+const flash = (cell: Cell, isUp: boolean | undefined) => {
+  cell.fading?.cancel()
   if (still.matches) return
   const tint = isUp === undefined ? "var(--flash)" : isUp ? "var(--flash-up)" : "var(--flash-down)"
-  element.animate([{ backgroundColor: tint }, { backgroundColor: "transparent" }], {
+  cell.fading = cell.value.animate([{ backgroundColor: tint }, { backgroundColor: "transparent" }], {
     duration: fading,
-    easing: "cubic-bezier(0.2, 0, 0.4, 1)"
+    easing: "steps(6)"
   })
 }
 
@@ -27,7 +29,9 @@ interface Cell {
   readonly value: HTMLElement
   readonly path: SVGPathElement | undefined
   shown: string
-  number: number
+  /** What it is sorted by. */
+  by: number | string
+  fading: Animation | undefined
 }
 
 let made = 0
@@ -61,44 +65,49 @@ export class RowView {
         )
       element.append(value)
       this.element.append(element)
-      return { column, element, value, path, shown: "", number: NaN }
+      return { column, element, value, path, shown: "", by: "", fading: undefined }
     })
   }
 
   /** `isNews`: it was here before, and has changed just now. */
   paint(id: string, key: string, row: Row, series: Series, isNews: boolean): void {
-    if (this.row === row) return
-    const isFirst = this.row === undefined
+    const before = this.row
+    if (before === row) return
     this.row = row
     const label = this.columns.label(row, key)
     write(this.name, label === key ? short(key) : label)
-    write(this.about, label === key ? "" : short(key))
-    this.name.title = key
-    this.drawIcon(this.columns.icon(row))
+    if (before === undefined) {
+      write(this.about, label === key ? "" : short(key))
+      this.drawIcon(this.columns.icon(row))
+    }
     for (const cell of this.cells) {
-      const { column, element, path, value } = cell
+      const { column, path, value } = cell
+      // Most fields of a row that changes do not.
+      if (before !== undefined && before[column.field] === row[column.field]) continue
       const text = column.text(row)
+      const by = column.value(row)
+      if (isNews && before !== undefined && !Object.is(by, cell.by))
+        flash(cell, typeof by === "number" ? by > (cell.by as number) : undefined)
+      cell.by = by
       if (text !== cell.shown) {
         cell.shown = text
         write(value, text)
-        element.title = column.exact(row)
       }
-      const number = column.value(row)
-      const isNumber = typeof number === "number"
-      if (
-        isNews &&
-        !isFirst &&
-        (isNumber ? !Object.is(number, cell.number) : element.title !== column.exact(row))
-      )
-        flash(value, isNumber ? number > cell.number : undefined)
-      if (isNumber) cell.number = number
       if (path !== undefined) mark(path, "d", pathOf(series.of(id, column.field), sparkWidth, sparkHeight))
     }
+  }
+
+  /** To the last digit what a cell holds, for whoever points at it. */
+  tell(target: Element, key: string): void {
+    this.name.title = key
+    const cell = this.cells.find(({ element }) => element.contains(target))
+    if (cell !== undefined && this.row !== undefined) cell.element.title = cell.column.exact(this.row)
   }
 
   /** It is to show another row. */
   forget(): void {
     this.row = undefined
+    for (const { fading } of this.cells) fading?.cancel()
   }
 
   place(index: number, height: number, isChosen: boolean, isActive: boolean): void {

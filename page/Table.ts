@@ -82,10 +82,17 @@ export class Table {
     }).observe(grid)
     grid.addEventListener("scroll", () => this.update(), { passive: true })
     grid.addEventListener("keydown", (event) => this.press(event))
+    const at = (target: Element) => {
+      const row = target.closest(".row")
+      return [...this.views].find(([, view]) => view.element === row)
+    }
     this.body.addEventListener("click", ({ target }) => {
-      const row = (target as Element).closest(".row")
-      const found = [...this.views].find(([, view]) => view.element === row)
+      const found = at(target as Element)
       if (found !== undefined) this.choose(found[0])
+    })
+    this.body.addEventListener("pointerover", ({ target }) => {
+      const found = at(target as Element)
+      found?.[1].tell(target as Element, split(found[0]).key)
     })
   }
 
@@ -257,9 +264,11 @@ export class Table {
     const widths = columns.map(({ isLive, kind }) =>
       kind === "number" && isLive
         ? "minmax(var(--live), 1fr)"
-        : kind === "number" || kind === "time"
-          ? "minmax(104px, 0.7fr)"
-          : "minmax(128px, 1fr)"
+        : kind === "numbers"
+          ? "minmax(176px, 1fr)"
+          : kind === "number" || kind === "time"
+            ? "minmax(104px, 0.7fr)"
+            : "minmax(112px, 0.8fr)"
     )
     this.grid.style.setProperty("--columns", `minmax(var(--first), 1.5fr) ${widths.join(" ")}`)
     mark(this.grid, "aria-colcount", String(columns.length + 1))
