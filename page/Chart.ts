@@ -84,6 +84,17 @@ export class Chart {
     this.begin(field)
   }
 
+  /** No row is chosen. */
+  clear(): void {
+    this.chosen = undefined
+    this.columns = undefined
+    this.field = ""
+    this.times = []
+    this.values = []
+    show(this.select, false)
+    this.update()
+  }
+
   /** A frame of the page has changed rows. */
   note(collection: string, keys: ReadonlySet<string>): void {
     if (this.chosen?.collection !== collection || !keys.has(this.chosen.key)) return
@@ -126,7 +137,8 @@ export class Chart {
 
   private begin(field: string): void {
     this.field = field
-    const { collection, key } = this.chosen!
+    if (this.chosen === undefined) return
+    const { collection, key } = this.chosen
     const before = this.series!.of(`${collection}\n${key}`, field)
     this.times = before.map(({ at }) => at / 1000)
     this.values = before.map(({ value }) => value)
@@ -138,7 +150,7 @@ export class Chart {
   }
 
   private paint(): void {
-    const row = this.rowOf?.()
+    const row = this.chosen === undefined ? undefined : this.rowOf?.()
     const name =
       row === undefined ? (this.chosen?.key ?? "") : (this.columns?.label(row, this.chosen!.key) ?? "")
     write(byId("chart-name"), name === "" ? "No row chosen" : name)
@@ -157,7 +169,11 @@ export class Chart {
     show(byId("chart-empty"), !hasLine)
     write(
       byId("chart-empty"),
-      this.field === "" ? "This collection has no numeric field." : "It has not moved since this page looks."
+      this.chosen === undefined
+        ? ""
+        : this.field === ""
+          ? "This collection has no numeric field."
+          : "It has not moved since this page looks."
     )
     this.box.classList.toggle("still", !hasLine)
     if (!hasLine) {

@@ -26,7 +26,12 @@ export interface Columns {
 
 const labels = ["symbol", "name", "title", "label", "subject"]
 const isDecimal = (shape: Shape) => shape.$ref?.endsWith("/Decimal") === true
-const isNumeric = (shape: Shape) => shape.type === "number" || shape.type === "integer" || isDecimal(shape)
+/** Also where it may be null. */
+const isNumeric = (shape: Shape): boolean =>
+  shape.type === "number" ||
+  shape.type === "integer" ||
+  isDecimal(shape) ||
+  (shape.anyOf ?? []).some(isNumeric)
 
 const numberOf = (value: unknown): number =>
   value === undefined || value === null || value === "" ? NaN : Number(value)
@@ -52,8 +57,7 @@ const isMoment = (value: number) => Number.isInteger(value) && value > 1e12 && v
 const kindOf = (shape: Shape, field: string, rows: ReadonlyArray<Row>): Kind => {
   if (shape.type === "array") return isNumeric(shape.items ?? {}) ? "numbers" : "list"
   if (!isNumeric(shape)) return "text"
-  const isTime =
-    shape.type !== undefined && rows.length > 0 && rows.every((row) => isMoment(numberOf(row[field])))
+  const isTime = !isDecimal(shape) && rows.length > 0 && rows.every((row) => isMoment(numberOf(row[field])))
   return isTime ? "time" : "number"
 }
 

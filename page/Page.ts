@@ -73,13 +73,16 @@ const open = () => {
   const { described } = session
   if (!described.some(({ name }) => name === shown)) shown = described.at(-1)?.name ?? ""
   const one = described.find(({ name }) => name === shown)
-  if (one === undefined) table.close()
-  else table.open(one, held(shown), () => session.all)
+  if (one === undefined) {
+    chart.clear()
+    table.close()
+  } else table.open(one, held(shown), () => session.all)
   makeTabs()
   paint()
 }
 
 const choose = (name: string) => {
+  if (name !== shown) chart.clear()
   shown = name
   history.replaceState(null, "", `#${encodeURIComponent(name)}`)
   session.read(name)
@@ -107,6 +110,14 @@ const makeTabs = () => {
   )
 }
 
+/** In its row alone: the page stays where it is. */
+const reveal = (tab: HTMLElement) => {
+  const { clientWidth, scrollLeft } = tabs
+  if (tab.offsetLeft < scrollLeft) tabs.scrollLeft = tab.offsetLeft
+  else if (tab.offsetLeft + tab.offsetWidth > scrollLeft + clientWidth)
+    tabs.scrollLeft = tab.offsetLeft + tab.offsetWidth - clientWidth
+}
+
 const paintTabs = () => {
   for (const tab of tabs.children as HTMLCollectionOf<HTMLElement>) {
     const one = session.described.find(({ name }) => name === tab.dataset["name"])
@@ -124,6 +135,7 @@ const paintTabs = () => {
     write(tab.querySelector(".state")!, tone)
     write(tab.querySelector(".count")!, whole(own === undefined ? one.rows : own.rows.length))
     const isShown = one.name === shown
+    if (isShown && tab.getAttribute("aria-selected") !== "true") reveal(tab)
     mark(tab, "aria-selected", String(isShown))
     mark(tab, "tabindex", isShown ? "0" : "-1")
   }
@@ -172,6 +184,7 @@ const sorts = () => {
     ])
   )
   select.value = `${isDown ? "-" : "+"}${by}`
+  show(select.parentElement!, table.columns !== undefined)
 }
 
 const ask = (asked: Partial<Asked>) => session.ask(asked)

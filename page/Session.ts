@@ -31,6 +31,7 @@ export interface Shape {
   readonly type?: string
   readonly $ref?: string
   readonly items?: Shape
+  readonly anyOf?: ReadonlyArray<Shape>
   readonly properties?: { readonly [field: string]: Shape }
 }
 

@@ -34,7 +34,9 @@ export class State {
 
   paint(lags: ReadonlyArray<number>, received: number): void {
     const { problem, status } = this.session
-    const state = problem !== undefined && status === undefined ? "failed" : (status?.state ?? "connecting")
+    const known = problem !== undefined && status === undefined ? "failed" : (status?.state ?? "connecting")
+    // One collection that has no rows yet is said of by itself; the others are here.
+    const state = known === "connecting" && status?.cursor !== undefined ? "live" : known
     const road = status === undefined ? "" : roadName(status.road)
     mark(byId("connection"), "data-tone", state)
     // Read aloud when it changes; the seconds beside it are not.

@@ -266,9 +266,11 @@ export class Table {
         ? "minmax(var(--live), 1fr)"
         : kind === "numbers"
           ? "minmax(176px, 1fr)"
-          : kind === "number" || kind === "time"
-            ? "minmax(104px, 0.7fr)"
-            : "minmax(112px, 0.8fr)"
+          : kind === "time"
+            ? "minmax(136px, 0.7fr)"
+            : kind === "number"
+              ? "minmax(104px, 0.7fr)"
+              : "minmax(112px, 0.8fr)"
     )
     this.grid.style.setProperty("--columns", `minmax(var(--first), 1.5fr) ${widths.join(" ")}`)
     mark(this.grid, "aria-colcount", String(columns.length + 1))
