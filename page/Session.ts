@@ -9,9 +9,9 @@ import {
   connect,
   type RoadName,
   type Row,
-  type SnapshotMessage,
   type Status
 } from "../client/Cast.ts"
+import { snapshotOf } from "../client/Snapshot.ts"
 
 /** As in `GET /v1/collections`. */
 export interface Described {
@@ -206,7 +206,11 @@ export class Session {
 
   private open(): void {
     if (this.described.length === 0) return this.tells.opened()
-    const from = this.cast === undefined ? undefined : kept(this.cast, this.names)
+    const before = this.cast
+    // Another query has another cursor.
+    const isSame =
+      before !== undefined && [...before.lane.names].toSorted().join() === this.names.toSorted().join()
+    const from = isSame ? snapshotOf(before) : undefined
     this.leave()
     const { interval, road } = this.asked
     const offered: ReadonlyArray<RoadName> =
@@ -244,31 +248,5 @@ export class Session {
       this.watched.add(collection.name)
       this.stops.push(collection.subscribe((keys) => this.tells.changed(collection, keys)))
     }
-  }
-}
-
-/** What is held, as the snapshot that it would be at this cursor: for a connection that asks for the same. */
-const kept = (cast: AnyCast, names: ReadonlyArray<string>): SnapshotMessage | undefined => {
-  const { cursor } = cast.status
-  const held = [...cast.collections.values()]
-  if (cursor === undefined || held.map(({ name }) => name).join() !== names.join()) return undefined
-  return {
-    type: "snapshot",
-    cursor,
-    reason: "initial",
-    at: 0,
-    collections: Object.fromEntries(
-      held.map(({ get, keys, name, status }) => [
-        name,
-        {
-          state: status.state,
-          rows: Object.fromEntries([...keys()].map((key) => [key, get(key)!])),
-          ...(status.asOf === undefined ? {} : { asOf: status.asOf }),
-          ...(status.error === undefined ? {} : { error: status.error }),
-          ...(status.retain === undefined ? {} : { retain: { rows: status.retain } }),
-          ...(status.more ? { more: true } : {})
-        }
-      ])
-    )
   }
 }

@@ -2,7 +2,8 @@
  * The page as files that a browser loads, in `dist/page`: its modules and the client in one script, its styles in one sheet.
  * `node tools/page-build.mjs` builds it; `npm start` does where that is missing or older than what it is made of.
  */
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { randomUUID } from "node:crypto"
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
@@ -40,18 +41,18 @@ const isFresh = (folder) => {
   }
 }
 
-/** Returns its folder. */
+/** Returns its folder. Whole or not at all: somebody else may build it, or read it, in the same moment. */
 export const buildPage = async ({ folder = pageFolder, isForced = false } = {}) => {
   if (!isForced && isFresh(folder)) return folder
   const { rolldown } = await import("rolldown")
-  rmSync(folder, { recursive: true, force: true })
-  mkdirSync(folder, { recursive: true })
+  const made = `${folder}-${randomUUID()}`
+  mkdirSync(made, { recursive: true })
   const bundle = await rolldown({
     input: { page: join(from, "Page.ts"), look: join(from, "Look.ts") },
     platform: "browser"
   })
   await bundle.write({
-    dir: folder,
+    dir: made,
     format: "esm",
     minify: true,
     entryFileNames: "[name].js",
@@ -64,10 +65,14 @@ export const buildPage = async ({ folder = pageFolder, isForced = false } = {}) 
       .replace(/\s*\n\s*/g, "\n")
       .trim()
   )
-  writeFileSync(join(folder, "page.css"), `${styles.join("\n")}\n`)
+  writeFileSync(join(made, "page.css"), `${styles.join("\n")}\n`)
   // The last is what tells how old all of it is.
   for (const file of ["icon.svg", "index.html"])
-    writeFileSync(join(folder, file), readFileSync(join(from, file)))
+    writeFileSync(join(made, file), readFileSync(join(from, file)))
+  if (isForced || !isFresh(folder)) {
+    rmSync(folder, { recursive: true, force: true })
+    renameSync(made, folder)
+  } else rmSync(made, { recursive: true })
   return folder
 }
 
