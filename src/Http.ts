@@ -8,6 +8,7 @@ import { Auth } from "./Http/Auth.ts"
 import { changes } from "./Http/Changes.ts"
 import { collections } from "./Http/Collections.ts"
 import { clientPing, Connections } from "./Http/Connections.ts"
+import { dashboard } from "./Http/Dashboard.ts"
 import { type Endpoint, fallback } from "./Http/Fallback.ts"
 import { clientLeft, guard } from "./Http/Guard.ts"
 import { livez, readyz } from "./Http/Health.ts"
@@ -67,7 +68,11 @@ export const groundOf = Effect.fnUntraced(function* (
 /** What there is under the base path, and who answers. */
 export const roads = Effect.fnUntraced(function* (origins: ReadonlySet<string>) {
   const ground = yield* groundOf(origins)
-  ground.siblings.answer({ ...ground.auth.own, ping: (id) => ground.connections.ping(id) })
+  ground.siblings.answer({
+    ...ground.auth.own,
+    ping: (id) => ground.connections.ping(id),
+    count: () => ground.hub.count()
+  })
   const endpoints: ReadonlyArray<Endpoint> = [
     { method: "GET", path: "/v1/snapshot", handler: snapshot(ground) },
     { method: "GET", path: "/v1/changes", handler: changes(ground) },
@@ -178,9 +183,11 @@ const main = Layer.unwrap(
     const socketPath = `${basePath}/v1/socket`
     return serve(
       Effect.fnUntraced(function* (origins) {
-        return hasAdminListener(settings)
-          ? yield* roads(origins)
-          : [...(yield* roads(origins)), ...(yield* reference)]
+        return [
+          ...(yield* roads(origins)),
+          ...(hasAdminListener(settings) ? [] : yield* reference),
+          ...(settings.dashboard ? yield* dashboard : [])
+        ]
       }),
       settings
     ).pipe(

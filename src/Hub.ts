@@ -13,6 +13,7 @@ import { Clock, Context, Effect, FiberSet, Latch, Layer, Metric, PubSub, Random 
 import { Catalog } from "./Catalog.ts"
 import { type Commit, type Health, type Row } from "./Collection.ts"
 import type { Pace, Reader, Sink } from "./Hub/Audience.ts"
+import { census } from "./Hub/Census.ts"
 import { changesSince } from "./Hub/Changes.ts"
 import { Counts } from "./Hub/Counts.ts"
 import type { Deadline } from "./Hub/Deadlines.ts"
@@ -110,6 +111,8 @@ export class Readers extends Context.Service<
     readonly endsIn: (reader: Reader) => number | undefined
     /** How many there are. */
     readonly readers: () => number
+    /** Brings what the metrics say of them up to now. */
+    readonly count: () => void
     /** What a long poll has to say when its time is over: what it was held back from, or the cursor up to which that is nothing. */
     readonly conclude: (reader: Reader) => Effect.Effect<Frame | string, Unreadable>
     /** The connection has taken all, or some, of the last frame. */
@@ -318,6 +321,7 @@ const serve = Effect.fnUntraced(function* (options: {
     stands: ({ cohort, place }) => (cohort?.place ?? place)?.cursor,
     endsIn: ({ rotation }) => rotation && rotation.at - register.now,
     readers: () => register.readers.size,
+    count: () => census(register.readers, register.now, context),
     conclude: Effect.fnUntraced(function* ({ audience, cohort, gone }) {
       // It was sent away with nothing.
       if (gone) return yield* new Unreadable()

@@ -1,5 +1,6 @@
 /** Every knob of a deployment: environment variables, read once at the start. What is polled stands in the config file. */
 import { existsSync, statSync } from "node:fs"
+import { join } from "node:path"
 
 import { Config, ConfigProvider, Context, Effect, Layer, Option } from "effect"
 
@@ -19,6 +20,12 @@ const basePath = (text: string): string => {
   const path = text.replace(/^\/*/, "/").replace(/\/+$/, "")
   return path === "/" ? "" : path
 }
+
+/** The page of `/dashboard`: in the package beside the sources, in a clone where it is built to. */
+export const dashboardFolder = (): string | undefined =>
+  ["../page", "../dist/page"]
+    .map((folder) => join(import.meta.dirname, folder))
+    .find((folder) => existsSync(join(folder, "page.js")))
 
 const levels = { trace: "Trace", debug: "Debug", info: "Info", warn: "Warn", error: "Error" } as const
 
@@ -57,6 +64,8 @@ const settings = Config.all({
   ),
   /** Answers of upstreams of at least this many bytes, unpacked, are read in a thread of their own. */
   bodyThreadBytes: whole("BODY_THREAD_BYTES", 0, Number.MAX_SAFE_INTEGER).pipe(Config.withDefault(500_000)),
+  /** Whether the page that shows collections, sources and readers is at `/dashboard`. */
+  dashboard: Config.Boolean("DASHBOARD").pipe(Config.withDefault(false)),
   /** A folder whose files are served at `/`. */
   page: Config.option(Config.String("PAGE")),
   logFormat: Config.option(Config.Literals(["json", "pretty"], "LOG_FORMAT")),
@@ -115,6 +124,8 @@ export const contradiction = (settings: Settings["Service"]): string | undefined
   if (odd !== undefined) return odd
   if (Option.isSome(page) && !(existsSync(page.value) && statSync(page.value).isDirectory()))
     return `PAGE: there is no folder ${page.value}`
+  if (settings.dashboard && dashboardFolder() === undefined)
+    return `DASHBOARD: the page is not built; run: node tools/page-build.mjs`
   if (threads > 1 && process.platform !== "linux")
     return `RATECAST_THREADS is ${threads}; threads can share a port (SO_REUSEPORT) on Linux only, elsewhere it is 1`
   if (hasAdminListener(settings) && adminPort === port && (adminHost === host || host === "0.0.0.0"))

@@ -7,7 +7,7 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { type Cast, connect } from "../client/Cast.ts"
 import { Browser, chromium } from "./Browser.ts"
 import { Backend, freePort, until } from "./Daemon.ts"
-import { reason } from "./examples/Page/Demo.ts"
+import { reason } from "./Page/Demo.ts"
 import { Packed } from "./Packed.ts"
 import { Process } from "./Process.ts"
 import { bin, blocksOf, root } from "./Project.ts"
@@ -49,7 +49,7 @@ describe("the package", () => {
     assert.isAbove(files.length, 100)
     assert.deepStrictEqual(
       files.filter(
-        (file) => !/^package\/(bin|client|docs|src)\/|^package\/[^/]+\.(md|json)$|LICENSE$/.test(file)
+        (file) => !/^package\/(bin|client|docs|page|src)\/|^package\/[^/]+\.(md|json)$|LICENSE$/.test(file)
       ),
       []
     )

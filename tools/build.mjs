@@ -10,6 +10,8 @@ import { fileURLToPath } from "node:url"
 
 import { rolldown } from "rolldown"
 
+import { buildPage } from "./page-build.mjs"
+
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 
@@ -127,6 +129,7 @@ export const build = async (folder) => {
   refuse(compile("daemon.json", folder))
   prune(folder, [...compile("types.json", folder), ...compile("client.json", folder)])
   await bundle(folder)
+  await buildPage({ folder: join(folder, "page"), isForced: true })
   for (const name of beside) {
     if (existsSync(join(root, name))) cpSync(join(root, name), join(folder, name), { recursive: true })
   }

@@ -1,21 +1,11 @@
-/** The page of an example as one folder to serve: its own files, what it shares with the demo's page, and libraries. */
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+/** The page of an example as one folder to serve: its own files, what examples share, and libraries. */
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { basename, dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)))
+import { buildPage } from "./page-build.mjs"
 
-const shared = [
-  "cast.js",
-  "connection.js",
-  "element.js",
-  "format.js",
-  "icon.svg",
-  "look.css",
-  "page.css",
-  "road.js",
-  "theme.js"
-]
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 /**
  * Returns the folder. `libraries.json`, where there is one, says which file of node_modules stands under which name,
@@ -26,8 +16,8 @@ export const assemblePage = async (name, folder, backend) => {
   const from = join(root, "examples", name)
   rmSync(folder, { recursive: true, force: true })
   cpSync(join(from, "page"), folder, { recursive: true })
-  mkdirSync(join(folder, "shared"))
-  for (const file of shared) cpSync(join(root, "examples/dex/page", file), join(folder, "shared", file))
+  cpSync(join(root, "examples/shared"), join(folder, "shared"), { recursive: true })
+  await bundle(join(root, "client/Cast.ts"), join(folder, "shared/ratecast.js"))
   const list = (name, none) =>
     existsSync(join(from, name)) ? JSON.parse(readFileSync(join(from, name), "utf8")) : none
   for (const file of list("borrowed.json", []))
@@ -45,4 +35,14 @@ const bundle = async (input, file) => {
   const script = await rolldown({ input, platform: "browser" })
   await script.write({ file, format: "esm" })
   await script.close()
+}
+
+/** The page of the daemon itself, told that it is the demo's, and where its simulator is. Returns the folder. */
+export const assembleDemo = async (folder, simulator) => {
+  rmSync(folder, { recursive: true, force: true })
+  cpSync(await buildPage(), folder, { recursive: true })
+  const index = join(folder, "index.html")
+  const told = `<html lang="en" data-demo${simulator === undefined ? "" : ` data-simulator="${simulator}"`}`
+  writeFileSync(index, readFileSync(index, "utf8").replace('<html lang="en"', told))
+  return folder
 }

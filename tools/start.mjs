@@ -9,8 +9,9 @@ import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 import { startBackend } from "./backend.mjs"
-import { assemblePage } from "./page.mjs"
+import { assembleDemo, assemblePage } from "./page.mjs"
 import { choosePorts } from "./ports.mjs"
+import { announce } from "./running.mjs"
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const { env } = process
@@ -21,33 +22,34 @@ if (Number(process.versions.node.split(".")[0]) < 22) {
   process.exit(1)
 }
 
+/** Where an example may write, also where it keeps nothing. */
+const keptIn = (name) => (env.RATECAST_DATA === "none" ? join(root, "data", name) : env.RATECAST_DATA)
 const startOf = (example) => join(root, "examples", example, "start.mjs")
 
 const startDex = async (port) => {
+  let simulator
   if (env.BASE_API_URL === undefined || env.ASSETS_API_URL === undefined) {
     env.SIMULATOR_PORT = String(port)
-    const url = await startBackend({
+    simulator = await startBackend({
       name: "simulator",
       script: "examples/dex/simulator.ts",
       port,
       args: ["--profile", env.PROFILE ?? "demo"],
       again: `${port === 8081 ? "" : `SIMULATOR_PORT=${port} `}npm run simulator`
     })
-    if (port !== 8081) console.log(`its switches on the page: add ?simulator=${url} to the address`)
   }
   env.RATECAST_DATA ??= join(root, "data", `demo-${env.PROFILE ?? "demo"}`)
   // Everybody who reaches the demo may read it.
   env.ANONYMOUS_READ ??= "*"
   env.ANONYMOUS_REFRESH ??= "*"
-  env.PAGE ??= join(root, "examples/dex/page")
+  env.PAGE ??= await assembleDemo(join(keptIn(name), "page"), simulator)
 }
 
 const startExample = async (port) => {
   const { start } = await import(`../examples/${name}/start.mjs`)
   const backend = await start(port)
   env.RATECAST_DATA ??= join(root, "data", name)
-  const kept = env.RATECAST_DATA === "none" ? join(root, "data", name) : env.RATECAST_DATA
-  env.PAGE ??= await assemblePage(name, join(kept, "page"), backend)
+  env.PAGE ??= await assemblePage(name, join(keptIn(name), "page"), backend)
 }
 
 const examples = readdirSync(join(root, "examples")).filter(
@@ -62,6 +64,7 @@ const chosen = (variable) => (env[variable] === undefined ? undefined : Number(e
 const { backend, port } = await choosePorts({ port: chosen("PORT"), backend: chosen(setting) })
 env.PORT ??= String(port)
 await (name === "dex" ? startDex(backend) : startExample(backend))
+announce(join(root, "data"), name, `http://127.0.0.1:${env.PORT}${env.BASE_PATH ?? ""}/`, env.PAGE)
 // The examples are for people, also where their output is piped.
 env.LOG_FORMAT ??= "pretty"
 process.argv = [

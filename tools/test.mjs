@@ -15,7 +15,12 @@ const run = (command, args) => {
 
 const folder = mkdtempSync(join(tmpdir(), "ratecast-"))
 const report = join(folder, "report.json")
-const steps = [run("tsc", ["--noEmit"]), run("oxlint", ["--deny-warnings"]), run("oxfmt", ["--check", "."])]
+const steps = [
+  run("tsc", ["--noEmit"]),
+  run("tsc", ["--noEmit", "--project", "page"]),
+  run("oxlint", ["--deny-warnings"]),
+  run("oxfmt", ["--check", "."])
+]
 const ran = run("vitest", [
   "run",
   "--reporter=default",

@@ -3,6 +3,7 @@ import { Effect, Scope } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { HttpApiScalar, OpenApi } from "effect/http-api"
 
+import { Readers } from "../Hub.ts"
 import { hasAdminListener, Settings, tlsOf } from "../Settings.ts"
 import { Api } from "./Api.ts"
 import type { Endpoint } from "./Fallback.ts"
@@ -37,9 +38,18 @@ const policyOf = (roads: string): string =>
     "form-action 'none'"
   ].join("; ")
 
+/** What all threads have counted, with the readers of this moment. */
+export const metricsText = Effect.gen(function* () {
+  const hub = yield* Readers
+  const { metrics } = yield* Siblings
+  return Effect.map(Effect.andThen(Effect.sync(hub.count), metrics), (text) =>
+    HttpServerResponse.text(text, { contentType: "text/plain; version=0.0.4; charset=utf-8" })
+  )
+})
+
 export const reference = Effect.gen(function* () {
   const scope = yield* Effect.scope
-  const { metrics } = yield* Siblings
+  const metrics = yield* metricsText
   const url = publicUrl(yield* Settings)
   const policy = policyOf(url)
   const api = Api.annotate(OpenApi.Servers, [{ url }])
@@ -52,10 +62,7 @@ export const reference = Effect.gen(function* () {
     {
       method: "GET",
       path: "/metrics",
-      handler: () =>
-        Effect.map(metrics, (text) =>
-          HttpServerResponse.text(text, { contentType: "text/plain; version=0.0.4; charset=utf-8" })
-        )
+      handler: () => metrics
     },
     { method: "GET", path: "/openapi.json", handler: () => Effect.succeed(openapi) },
     {

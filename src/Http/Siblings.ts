@@ -13,6 +13,8 @@ export interface Own {
   readonly redeem: (ticket: string) => Caller | undefined
   /** `false`: no more can be remembered. */
   readonly revoke: (revocation: Revocation) => boolean
+  /** Brings what its metrics say of readers up to now. */
+  readonly count: () => void
 }
 
 export interface Siblings {

@@ -14,7 +14,7 @@ import type { Query } from "./Query.ts"
 import type { State } from "./State.ts"
 
 /** A reader that takes nothing of a frame for this long is ended, ms. */
-const stalledAfter = 60_000
+export const stalledAfter = 60_000
 
 const endStalled = (_now: number, { sink }: Reader): void => sink.end("stalled")
 

@@ -76,7 +76,11 @@ export const serving = Effect.fnUntraced(function* (
           early.push(revocation)
           return true
         }),
-      metrics: () => Metric.snapshot,
+      metrics: () =>
+        Effect.andThen(
+          Effect.sync(() => own?.count()),
+          Metric.snapshot
+        ),
       permitted: (permit) => writes.permitted(permit)
     }
   })

@@ -46,8 +46,14 @@ const summed = (a: Snapshot, b: Snapshot): Snapshot => {
       const [one, other] = [a.state, b.state as Of<"Counter">]
       return { ...a, state: { ...one, count: plus(one.count, other.count) } }
     }
-    case "Gauge":
-      return { ...a, state: { value: plus(a.state.value, (b.state as Of<"Gauge">).value) } }
+    case "Gauge": {
+      const [one, other] = [a.state.value, (b.state as Of<"Gauge">).value]
+      // How long something takes does not add up: the longest counts.
+      return {
+        ...a,
+        state: { value: a.id.endsWith("_seconds") ? (one > other ? one : other) : plus(one, other) }
+      }
+    }
     case "Frequency": {
       const occurrences = new Map(a.state.occurrences)
       for (const [word, count] of (b.state as Of<"Frequency">).occurrences)

@@ -4,11 +4,16 @@ import { CircuitBreaker } from "effect/persistence"
 
 import { steady } from "../Steady.ts"
 
-export type Breaker = <A, E>(
+type Guard = <A, E>(
   run: Effect.Effect<A, E>,
   /** Whether this failure counts; one that does not shows that somebody is there. Default: every one. */
   counts?: (failure: E) => boolean
 ) => Effect.Effect<A, E | CircuitBreaker.CircuitBreakerError>
+
+export type Breaker = Guard & {
+  /** For how long nothing is let through, ms; 0 while it is not open. */
+  readonly openFor: Effect.Effect<number>
+}
 
 /** `first`: how long it is left alone at first; `most`: at last. Both ms. */
 export const makeBreaker = Effect.fnUntraced(function* (
@@ -21,7 +26,7 @@ export const makeBreaker = Effect.fnUntraced(function* (
     openDuration: Schedule.min([Schedule.exponential(first), Schedule.spaced(most)]),
     maxOpenDuration: Duration.minutes(15)
   }).pipe(Effect.provide(CircuitBreaker.layerStoreMemory()))
-  return (run, counts = () => true) =>
+  const guard: Guard = (run, counts = () => true) =>
     run.pipe(
       Effect.provideService(Clock.Clock, wall),
       (whole) =>
@@ -38,4 +43,11 @@ export const makeBreaker = Effect.fnUntraced(function* (
       // For how long it stays open is told by this clock.
       Effect.provideService(Clock.Clock, steady(wall))
     )
+  const openFor = breaker.state(name).pipe(
+    Effect.map((state) => (state._tag === "Open" ? Duration.toMillis(state.retryAfter) : 0)),
+    // In memory there is nothing that could fail.
+    Effect.orDie,
+    Effect.provideService(Clock.Clock, steady(wall))
+  )
+  return Object.assign(guard, { openFor })
 })

@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto"
 
-import { Duration, Effect, Schedule } from "effect"
+import { Duration, Effect, Metric, Schedule } from "effect"
 import type { HttpClient } from "effect/http"
 
 import type { NamedSource } from "../Catalog.ts"
@@ -27,6 +27,15 @@ export type Polled =
       readonly size: number
     }
 
+const receivedBytes = Metric.counter("upstream_received_bytes_total", {
+  description: "Bytes of answers as they came, packed or not",
+  incremental: true
+})
+const notModified = Metric.counter("upstream_not_modified_total", {
+  description: "Answers by 304: the source had nothing new",
+  incremental: true
+})
+
 const defaults = { timeout: Duration.seconds(10), retries: 2, maxBytes: 32 * 1024 * 1024, maxPages: 100 }
 
 export const makePoll = (
@@ -46,6 +55,16 @@ export const makePoll = (
   let validators: Validators | undefined
   let lastHash: string | undefined
 
+  const attributes = { source: source.name }
+  /** One exchange, counted. */
+  const exchanged = Effect.fnUntraced(function* (asked: Request) {
+    const answer = yield* exchange(client, asked)
+    yield* answer._tag === "Body"
+      ? Metric.update(Metric.withAttributes(receivedBytes, attributes), answer.bytes.length)
+      : Metric.update(Metric.withAttributes(notModified, attributes), 1)
+    return answer
+  })
+
   const request = (url: string, headers: Request["headers"]): Request => ({
     method: options.method ?? "GET",
     url,
@@ -60,7 +79,7 @@ export const makePoll = (
   const attempt = Effect.fnUntraced(function* (): Effect.fn.Return<Polled, PollFailed> {
     const headers = yield* headersOf(options.headers, client)
     if (options.pages !== undefined) return yield* readPages(options.pages, headers)
-    const answers = yield* Effect.forEach(urls, (url) => exchange(client, request(url, headers)), {
+    const answers = yield* Effect.forEach(urls, (url) => exchanged(request(url, headers)), {
       concurrency: 4
     })
     const bodies = answers.filter((answer) => answer._tag === "Body")
@@ -88,7 +107,7 @@ export const makePoll = (
     let position = firstPage(pages)
     for (;;) {
       if (unpacked.length === (pages.max ?? defaults.maxPages)) return yield* tooManyPages(unpacked.length)
-      const answer = yield* exchange(client, pageRequest(request(urls[0]!, headers), pages, position))
+      const answer = yield* exchanged(pageRequest(request(urls[0]!, headers), pages, position))
       if (answer._tag === "NotModified") return yield* notJson("304 for a page")
       hash.update(answer.hash)
       const body = new Body(yield* unpack(answer.bytes, answer.encoding, maxBytes - sizeOf(unpacked)))

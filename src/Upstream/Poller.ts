@@ -43,6 +43,18 @@ const rejected = Metric.counter("upstream_polls_rejected_total", {
   description: "Polls not made because the circuit breaker of the source is open",
   incremental: true
 })
+const breakerOpen = Metric.gauge("upstream_breaker_open", {
+  description: "1 while the circuit breaker of the source lets nothing through"
+})
+const lastAt = Metric.gauge("upstream_last_poll_timestamp_seconds", {
+  description: "When the last poll ended, seconds since 1970"
+})
+const lastSeconds = Metric.gauge("upstream_last_poll_seconds", {
+  description: "Time of the last poll, retries included"
+})
+const nextAt = Metric.gauge("upstream_next_poll_timestamp_seconds", {
+  description: "When the next poll is due, seconds since 1970; 0 where it has to be asked for"
+})
 
 /** Readers who only came by keep a source awake for this long, ms, and at least for two polls. */
 const linger = 30_000
@@ -135,7 +147,7 @@ export const makePoller = Effect.fnUntraced(function* (options: {
         Effect.andThen(broken(defect))
       )
     ),
-    breaker,
+    (whole) => breaker(whole),
     Effect.catchTags({
       PollFailed: (failure) => Effect.succeed({ _tag: "Failed", failure } as const),
       CircuitBreakerError: () => Effect.succeed(undefined)
@@ -160,6 +172,8 @@ export const makePoller = Effect.fnUntraced(function* (options: {
       yield* Deferred.succeed(finished, undefined)
       return
     }
+    yield* Metric.update(Metric.withAttributes(lastAt, attributes), (yield* wall.currentTimeMillis) / 1000)
+    yield* Metric.update(Metric.withAttributes(lastSeconds, attributes), (endedAt - startedAt) / 1000)
     const label =
       outcome._tag === "Failed" ? outcome.failure.code : outcome._tag === "Bodies" ? "changed" : "unchanged"
     yield* Metric.update(Metric.withAttributes(polls, { ...attributes, outcome: label }), 1)
@@ -215,6 +229,14 @@ export const makePoller = Effect.fnUntraced(function* (options: {
     }
   })
 
+  /** Says when the next poll is due: in so many ms, unless the breaker is open for longer. */
+  const announce = Effect.fnUntraced(function* (wait: number) {
+    const openFor = yield* breaker.openFor
+    const next = (yield* wall.currentTimeMillis) + Math.max(wait, openFor)
+    yield* Metric.update(Metric.withAttributes(breakerOpen, attributes), openFor > 0 ? 1 : 0)
+    yield* Metric.update(Metric.withAttributes(nextAt, attributes), Number.isFinite(next) ? next / 1000 : 0)
+  })
+
   /** Waits for the next poll to be due. `true`: nobody has read this member of a family for a while. */
   const isOver = Effect.fnUntraced(function* (idle: boolean, next: number) {
     for (;;) {
@@ -227,6 +249,7 @@ export const makePoller = Effect.fnUntraced(function* (options: {
       const asked = wanted === undefined ? Infinity : forcedAt()
       const due = Math.max(Math.min(next, woken, asked), notBefore)
       if (now >= due) return false
+      yield* announce(due - now)
       yield* Effect.raceFirst(Effect.sleep(Math.min(due, over) - now), latch.await)
       yield* latch.close
     }

@@ -5,7 +5,7 @@ import { Schema } from "effect"
 import { defineConfig, written } from "../../src/Config.ts"
 import { Browser, chromium } from "../Browser.ts"
 import { Backend, type Daemon, startDaemon, until } from "../Daemon.ts"
-import { reason } from "../examples/Page/Demo.ts"
+import { reason } from "../Page/Demo.ts"
 import { Tab } from "../Tab.ts"
 
 const config = defineConfig({

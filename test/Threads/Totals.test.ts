@@ -51,3 +51,21 @@ it.effect("of one that has ended what it counted stays, and what it had then doe
     assert.include(lines, "readers 2")
   })
 )
+
+it.effect("of how long something takes the longest counts, whichever thread comes first", () =>
+  Effect.gen(function* () {
+    const slowest = Metric.gauge("slowest_reader_seconds", { description: "Slowest" })
+    const of = (value: number) =>
+      Effect.andThen(Metric.update(slowest, value), Metric.snapshot).pipe(
+        Effect.provideService(Metric.MetricRegistry, new Map())
+      )
+    for (const values of [
+      [3, 7],
+      [7, 3]
+    ]) {
+      const totals = new Totals()
+      for (const value of values) totals.add(yield* of(value))
+      assert.include(yield* text(totals.registry()), "slowest_reader_seconds 7")
+    }
+  })
+)

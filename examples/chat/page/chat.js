@@ -1,18 +1,15 @@
 /** The chat: one connection, the thread it keeps right, and what somebody writes. */
 import { Messages } from "./messages.js"
 import { ask, Outbox } from "./outbox.js"
-import { Cast } from "./shared/cast.js"
-import { Connection } from "./shared/connection.js"
 import { byId, make, show, write } from "./shared/element.js"
-import { roads } from "./shared/road.js"
+import { connect } from "./shared/ratecast.js"
+import { rowsOf, showStatus } from "./shared/status.js"
 import { startTheme } from "./shared/theme.js"
 import { Thread } from "./thread.js"
 
 const page = 50
-const cast = new Cast()
 const thread = new Thread("chat")
-const words = { connecting: "Connecting", live: "Live", waiting: "Reconnecting", ended: "Refused" }
-const tones = { live: "live", ended: "bad" }
+const cast = connect("./", { collections: ["chat"], trace: (text) => thread.hear(JSON.parse(text)) })
 const pathOf = (key) => `v1/rows/chat/${encodeURIComponent(key)}`
 const own = () => byId("name").value.trim()
 
@@ -56,22 +53,6 @@ const outbox = new Outbox(
   },
   ({ author, text }, headers) => ask("POST", "v1/rows/chat", { author, text }, headers)
 )
-
-const connection = new Connection({
-  cast,
-  collections: ["chat"],
-  roads,
-  on: {
-    state: ({ kind }) => {
-      write(byId("state"), words[kind])
-      byId("state").dataset.tone = tones[kind] ?? "wait"
-    },
-    message: (receipt) => {
-      thread.take(receipt, cast.collections.get("chat")?.rows ?? new Map())
-      paint()
-    }
-  }
-})
 
 let reading = false
 const readOlder = async () => {
@@ -130,8 +111,9 @@ byId("newer").addEventListener("click", () => messages.toEnd())
 byId("scroll").addEventListener("scroll", () => {
   if (messages.isAtEnd) show(byId("newer"), false)
 })
-addEventListener("online", () => connection.wake())
-document.addEventListener("visibilitychange", () => document.hidden || connection.wake())
-addEventListener("pageshow", ({ persisted }) => persisted && connection.open())
 startTheme(byId("look"))
-connection.open()
+cast.subscribe(() => showStatus(cast))
+cast.chat.subscribe(() => {
+  thread.take(rowsOf(cast.chat))
+  paint()
+})

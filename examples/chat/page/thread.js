@@ -9,6 +9,9 @@ export class Thread {
   #past = new Map()
   /** Whether the page has the first message of all; `undefined` until history was asked. */
   #begins = undefined
+  /** Of the messages since rows were taken the last time. */
+  #evicted = new Set()
+  #whole
   /** Counts how often the page has lost what stands between the history it has and what is live. */
   #times = 0
 
@@ -33,28 +36,33 @@ export class Thread {
     return this.#live.has(key)
   }
 
-  /** What a message has made of the rows. */
-  take({ message, outcome, touched }, rows) {
-    const part = message.collections?.[this.#name]
-    if (outcome !== "applied" || part === undefined) return
+  /** A message as it came: which rows left the window, rather than that they are gone, only it says. */
+  hear({ collections }) {
+    const part = collections?.[this.#name]
+    if (part?.rows !== undefined) {
+      this.#whole = part
+      this.#evicted.clear()
+    }
+    for (const key of part?.evict ?? []) this.#evicted.add(key)
+  }
+
+  /** What the messages since the last time have made of the rows. */
+  take(rows) {
     const before = this.#live
-    const changed = touched.get(this.#name)
-    this.#live = new Map(
-      [...rows].map(([key, row]) => [
-        key,
-        changed === "all" || changed.has(key) ? Object.fromEntries(row) : before.get(key)
-      ])
-    )
-    if (part.rows !== undefined) {
+    const [evicted, whole] = [this.#evicted, this.#whole]
+    this.#live = rows
+    this.#evicted = new Set()
+    this.#whole = undefined
+    if (whole !== undefined) {
       this.#lose()
       // A snapshot says whether anything has left the window; else what is live is all there is.
-      if (part.retain !== undefined && part.more !== true) this.#begins = true
+      if (whole.retain !== undefined && whole.more !== true && evicted.size === 0) this.#begins = true
       return
     }
-    const evicted = (part.evict ?? []).filter((key) => before.has(key))
-    for (const key of evicted) this.#past.set(key, before.get(key))
+    const left = [...evicted].filter((key) => before.has(key) && !rows.has(key))
+    for (const key of left) this.#past.set(key, before.get(key))
     // The oldest leave first. So if none of ours is left, others may have come and gone that we have not heard of.
-    if (evicted.length > 0 && ![...before.keys()].some((key) => rows.has(key))) this.#lose()
+    if (left.length > 0 && ![...before.keys()].some((key) => rows.has(key))) this.#lose()
   }
 
   /** Which page of history to read, and what takes it. */

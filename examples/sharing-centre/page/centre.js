@@ -1,16 +1,13 @@
 /** The sharing centre of one order: a table and what pops up, both of one collection. */
 import { Jobs } from "./jobs.js"
 import { News } from "./news.js"
-import { interval, streamOf } from "./query.js"
-import { Cast } from "./shared/cast.js"
-import { Connection } from "./shared/connection.js"
 import { byId, make, write } from "./shared/element.js"
+import { connect } from "./shared/ratecast.js"
+import { rowsOf, showStatus } from "./shared/status.js"
 import { startTheme } from "./shared/theme.js"
 import { offered, showShare } from "./share.js"
 import { popUp } from "./toasts.js"
 
-const words = { connecting: "Connecting", live: "Live", waiting: "Reconnecting", ended: "Refused" }
-const tones = { live: "live", ended: "bad" }
 const order = new URLSearchParams(location.search).get("order") ?? "1001"
 
 /** The server's clock minus ours, where they are apart by more than a trip explains. */
@@ -38,31 +35,18 @@ const start = async () => {
   startTheme(byId("look"))
   const ahead = await aheadOf()
   const now = () => Date.now() + ahead
-  const cast = new Cast()
+  // The jobs of one order, at most every three seconds.
+  const cast = connect("./", { collections: ["jobs"], interval: "3s", query: { where: `order:${order}` } })
   const [jobs, news] = [new Jobs(), new News()]
-  const rows = () => cast.collections.get("jobs")?.rows
-  const paint = () => rows() !== undefined && jobs.paint(rows(), now())
-  const connection = new Connection({
-    cast,
-    collections: ["jobs"],
-    roads: { stream: streamOf(order) },
-    on: {
-      state: ({ kind }) => {
-        write(byId("state"), words[kind])
-        byId("state").dataset.tone = tones[kind] ?? "wait"
-      },
-      message: () => {
-        if (rows() === undefined) return
-        for (const job of news.take(rows(), now())) popUp(job)
-        paint()
-      }
-    }
+  const isKnown = () => cast.jobs.status.state !== "loading"
+  const paint = () => isKnown() && jobs.paint(rowsOf(cast.jobs), now())
+  cast.subscribe(() => showStatus(cast))
+  cast.jobs.subscribe(() => {
+    if (!isKnown()) return
+    for (const job of news.take(rowsOf(cast.jobs), now())) popUp(job)
+    paint()
   })
   setInterval(paint, 1000)
-  addEventListener("online", () => connection.wake())
-  document.addEventListener("visibilitychange", () => document.hidden || connection.wake())
-  addEventListener("pageshow", ({ persisted }) => persisted && connection.open())
-  connection.open({ interval })
   const { kinds, orders, problem = "" } = await offered()
   write(byId("problem"), problem)
   showOrders(orders)

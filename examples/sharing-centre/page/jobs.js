@@ -17,7 +17,7 @@ export class Jobs {
     let next = this.#body.firstElementChild
     for (const key of [...jobs.keys()].toSorted().toReversed()) {
       const row = this.#rows.get(key) ?? this.#make(key)
-      row.paint(Object.fromEntries(jobs.get(key)), now)
+      row.paint(jobs.get(key), now)
       if (row.element === next) next = next.nextElementSibling
       else this.#body.insertBefore(row.element, next)
     }

@@ -6,15 +6,14 @@ const ends = new Set(["done", "failed"])
 export class News {
   #known
 
-  /** `rows` as they are now, by key, each a Map of its fields; `now`, ms since 1970, by the server's clock. */
+  /** `rows` as they are now, by key; `now`, ms since 1970, by the server's clock. */
   take(rows, now) {
     const before = this.#known
-    this.#known = new Map([...rows].map(([key, row]) => [key, row.get("state")]))
+    this.#known = new Map([...rows].map(([key, row]) => [key, row.state]))
     if (before === undefined) return []
     return [...rows].flatMap(([key, row]) => {
-      const state = row.get("state")
-      const isNews = ends.has(state) && before.get(key) !== state && now - row.get("at") < newest
-      return isNews ? [Object.fromEntries(row)] : []
+      const isNews = ends.has(row.state) && before.get(key) !== row.state && now - row.at < newest
+      return isNews ? [row] : []
     })
   }
 }

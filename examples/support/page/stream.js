@@ -1,12 +1,12 @@
 /**
- * Server-Sent Events for somebody with a token: an `EventSource` cannot show one, so each begins with a ticket. And the
- * ping goes both ways: the server hears of us as we hear of it, and neither talks to one who is gone.
+ * A road of our own for the client: Server-Sent Events by `EventSource`, which cannot show a token, so each begins with a
+ * ticket. And the ping goes both ways: the server hears of us as we hear of it, and neither talks to one who is gone.
  */
 const types = ["snapshot", "change", "ping", "goodbye"]
 
-export const streamOf = (account) => ({
-  name: "SSE",
-  open(query, on) {
+export const streamWith =
+  (account) =>
+  ({ query, since, url }, hear, end) => {
     let source
     let pings
     let open = true
@@ -18,7 +18,7 @@ export const streamOf = (account) => ({
     const fail = (failure) => {
       if (!open) return
       close()
-      on.failure(failure)
+      end(failure)
     }
 
     const pinging = ({ connection, interval }) => {
@@ -26,7 +26,7 @@ export const streamOf = (account) => ({
       clearInterval(pings)
       pings = setInterval(async () => {
         try {
-          const { status } = await fetch(`v1/connections/${connection}/ping`, { method: "POST" })
+          const { status } = await fetch(`${url}v1/connections/${connection}/ping`, { method: "POST" })
           // It has given us up, whatever this end still believes.
           if (status === 404) fail({})
         } catch {
@@ -38,15 +38,12 @@ export const streamOf = (account) => ({
     const begin = async () => {
       const { ticket } = await account.ask("POST", "v1/tickets")
       if (!open) return
-      const asked = query(on.cursor())
-      asked.set("ping", "client")
-      asked.set("ticket", ticket)
-      source = new EventSource(`v1/stream?${asked}`)
-      for (const type of types) source.addEventListener(type, ({ data }) => open && on.message(data))
+      const asked = new URLSearchParams({ ...query, ...(since && { since }), ping: "client", ticket })
+      source = new EventSource(`${url}v1/stream?${asked}`)
+      for (const type of types) source.addEventListener(type, ({ data }) => open && hear(data))
       source.addEventListener("ping", ({ data }) => open && pinging(JSON.parse(data)))
       source.addEventListener("error", () => fail({}))
     }
-    begin().catch(({ retryAfterMs, status }) => fail({ retryAfterMs, final: status === 403 }))
-    return close
+    begin().catch(({ retryAfterMs, status }) => fail({ retryAfterMs, status }))
+    return { close }
   }
-})

@@ -3,16 +3,14 @@ import { Account, everybody } from "./account.js"
 import { collectionOf, Desk, uidOf } from "./desk.js"
 import { Messages } from "./messages.js"
 import { Outbox } from "./outbox.js"
-import { Cast } from "./shared/cast.js"
-import { Connection } from "./shared/connection.js"
 import { byId, make, show, write } from "./shared/element.js"
+import { connect } from "./shared/ratecast.js"
+import { rowsOf, showStatus } from "./shared/status.js"
 import { startTheme } from "./shared/theme.js"
-import { streamOf } from "./stream.js"
+import { streamWith } from "./stream.js"
 import { Thread } from "./thread.js"
 
 const page = 200
-const words = { connecting: "Connecting", live: "Live", waiting: "Reconnecting", ended: "Refused" }
-const tones = { live: "live", ended: "bad" }
 
 const showPeople = (people, own) => {
   for (const { id, name } of people) {
@@ -26,7 +24,6 @@ const showPeople = (people, own) => {
 
 const start = (people, me) => {
   const account = new Account(me.id)
-  const cast = new Cast()
   const messages = new Messages()
   /** By uid. */
   const threads = new Map()
@@ -94,23 +91,30 @@ const start = (people, me) => {
     }
   })
 
-  const connection = new Connection({
-    cast,
+  const cast = connect("./", {
     collections: [collectionOf(me.isStaff ? "*" : me.id)],
-    roads: { stream: streamOf(account) },
-    on: {
-      state: ({ kind }) => {
-        write(byId("state"), words[kind])
-        byId("state").dataset.tone = tones[kind] ?? "wait"
-      },
-      message: (receipt) => {
-        // One that is gone has no thread any more.
-        for (const uid of threads.keys()) if (!cast.collections.has(collectionOf(uid))) threads.delete(uid)
-        for (const [name, { rows }] of cast.collections) threadOf(uidOf(name)).take(receipt, rows)
-        paint()
-      }
+    roads: ["stream"],
+    share: () => streamWith(account),
+    trace: (text) => {
+      const message = JSON.parse(text)
+      for (const name of Object.keys(message.collections ?? {})) threadOf(uidOf(name)).hear(message)
     }
   })
+  const watched = new Set()
+  /** Of the desk there are more as they come. */
+  const watch = (name) => {
+    if (watched.has(name) || name.endsWith("*")) return
+    watched.add(name)
+    const collection = cast.collection(name)
+    const take = () => {
+      // One that is gone has no thread any more.
+      if (me.isStaff && collection.rows.length === 0) threads.delete(uidOf(name))
+      else threadOf(uidOf(name)).take(rowsOf(collection))
+      paint()
+    }
+    collection.subscribe(take)
+    take()
+  }
 
   let reading = false
   byId("older").addEventListener("click", async () => {
@@ -147,11 +151,11 @@ const start = (people, me) => {
   byId("scroll").addEventListener("scroll", () => {
     if (messages.isAtEnd) show(byId("newer"), false)
   })
-  addEventListener("online", () => connection.wake())
-  document.addEventListener("visibilitychange", () => document.hidden || connection.wake())
-  addEventListener("pageshow", ({ persisted }) => persisted && connection.open())
   document.body.dataset.role = me.isStaff ? "staff" : "customer"
-  connection.open()
+  cast.subscribe(() => {
+    showStatus(cast)
+    for (const { name } of cast.collections.values()) watch(name)
+  })
 }
 
 startTheme(byId("look"))

@@ -5,7 +5,7 @@ import { chromium } from "../../Browser.ts"
 import { until } from "../../Daemon.ts"
 import type { Tab } from "../../Tab.ts"
 import { cutOff, Example } from "../Example.ts"
-import { reason } from "../Page/Demo.ts"
+import { reason } from "../../Page/Demo.ts"
 
 const texts = (tab: Tab) => tab.texts("#messages .text")
 const write = async (tab: Tab, text: string) => {

@@ -5,7 +5,7 @@ import { chromium } from "../../Browser.ts"
 import { until } from "../../Daemon.ts"
 import type { Tab } from "../../Tab.ts"
 import { cutOff, Example } from "../Example.ts"
-import { reason } from "../Page/Demo.ts"
+import { reason } from "../../Page/Demo.ts"
 
 const queriesOf = (tab: Tab) =>
   tab.evaluate<ReadonlyArray<string>>("Object.keys(menuStore.getState().api.queries)")

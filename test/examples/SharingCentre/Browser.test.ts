@@ -5,7 +5,7 @@ import { chromium } from "../../Browser.ts"
 import { until } from "../../Daemon.ts"
 import type { Tab } from "../../Tab.ts"
 import { Example } from "../Example.ts"
-import { reason } from "../Page/Demo.ts"
+import { reason } from "../../Page/Demo.ts"
 
 const words = (tab: Tab) => tab.texts("#jobs .word")
 const toasts = (tab: Tab) => tab.texts(".toast strong")

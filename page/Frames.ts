@@ -1,0 +1,208 @@
+/** The last messages of this connection, as they came; each says how to get the same by other means. */
+import { copies, type Copied } from "./Copies.ts"
+import { byId, copy, make, mark, show, write } from "./Element.ts"
+import { clock, none, plural, size, took } from "./Format.ts"
+import type { Heard, Session } from "./Session.ts"
+
+const most = 50
+/** ms between two looks at them: nobody reads faster. */
+const every = 250
+/** Longer ones are kept up to here; a snapshot of 42,000 rows is 13 MB. */
+const kept = 24 * 1024
+const roadNames: { readonly [road: string]: string } = {
+  socket: "WebSocket",
+  stream: "SSE",
+  changes: "Long poll"
+}
+
+export const roadName = (road: string): string => roadNames[road] ?? road
+
+export interface Frame extends Copied {
+  readonly at: number
+  readonly type: string
+  readonly road: string
+  readonly length: number
+  readonly text: string
+  readonly cursor: string | undefined
+  readonly about: string
+  /** From the commit until it was here, ms; `undefined` where there is nothing new in it. */
+  readonly lag: number | undefined
+}
+
+interface Body {
+  readonly reason?: string
+  readonly commits?: number
+  readonly code?: string
+  readonly collections?: {
+    readonly [name: string]: { readonly [part: string]: unknown; readonly state?: string }
+  }
+}
+
+const sizeOf = (part: unknown): number =>
+  Array.isArray(part) ? part.length : typeof part === "object" && part !== null ? Object.keys(part).length : 0
+
+const verbs = [
+  ["rows", "rows"],
+  ["put", "put"],
+  ["set", "changed"],
+  ["unset", "unset"],
+  ["remove", "removed"],
+  ["evict", "evicted"]
+] as const
+
+const aboutOf = (type: string, { code, collections = {}, reason }: Body): string => {
+  if (type === "goodbye") return (code ?? "").replaceAll("_", " ")
+  if (type === "ping") return "nothing has changed"
+  const parts = Object.entries(collections).map(([name, part]) => {
+    const said = verbs.flatMap(([field, verb]) => {
+      const count = sizeOf(part[field])
+      return count === 0 ? [] : [`${count} ${verb}`]
+    })
+    if (part.state !== undefined && type === "change") said.push(part.state)
+    return `${name} ${said.join(", ")}`
+  })
+  return [type === "snapshot" ? (reason ?? "") : "", ...parts].filter((each) => each !== "").join(" · ")
+}
+
+const field = (text: string, name: string) =>
+  new RegExp(`"${name}":(?:"([^"]*)"|(\\d+))`)
+    .exec(text.slice(0, 400))
+    ?.slice(1)
+    .find((found) => found !== undefined)
+
+/** To read a large one again would cost more than it tells. */
+const readable = 256 * 1024
+
+export const frameOf = ({ at, road, text }: Heard, ahead: number): Frame => {
+  const type = field(text, "type") ?? "message"
+  const committed = Number(field(text, "at"))
+  let about = text.length > readable ? "too long to be looked into" : undefined
+  // Not the whole of what is long: fifty snapshots would be a lot.
+  const whole = about === undefined ? text : ""
+  return {
+    at,
+    type,
+    road,
+    length: text.length,
+    text: text.slice(0, kept),
+    from: field(text, "from"),
+    cursor: field(text, "cursor"),
+    // When somebody sees it: most are overtaken before.
+    get about() {
+      return (about ??= aboutOf(type, JSON.parse(whole) as Body))
+    },
+    lag: type === "change" && committed > 0 ? Math.max(0, at + ahead - committed) : undefined
+  }
+}
+
+const pretty = (text: string): string => {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2)
+  } catch {
+    return `${text}…`
+  }
+}
+
+export class Frames {
+  readonly lags: Array<number> = []
+  private readonly frames: Array<Frame> = []
+  private readonly session: Session
+  private readonly list = byId("frames-list")
+  private readonly toggle = byId("frames-toggle")
+  private isOpen = false
+  private isHeld = false
+  private isDue = false
+
+  constructor(session: Session) {
+    this.session = session
+    this.toggle.addEventListener("click", () => this.turn())
+    byId("frames-hold").addEventListener("click", () => {
+      this.isHeld = !this.isHeld
+      mark(byId("frames-hold"), "aria-pressed", String(this.isHeld))
+      this.paint()
+    })
+  }
+
+  turn(): void {
+    this.isOpen = !this.isOpen
+    mark(this.toggle, "aria-expanded", String(this.isOpen))
+    show(byId("frames-panel"), this.isOpen)
+    document.body.classList.toggle("frames-open", this.isOpen)
+    this.paint()
+  }
+
+  note(heard: Heard): Frame {
+    const frame = frameOf(heard, this.session.ahead)
+    this.frames.unshift(frame)
+    if (this.frames.length > most) this.frames.pop()
+    if (frame.lag !== undefined) {
+      this.lags.push(frame.lag)
+      if (this.lags.length > most) this.lags.shift()
+    }
+    if (!this.isDue) {
+      this.isDue = true
+      setTimeout(() => {
+        this.isDue = false
+        this.paint()
+      }, every)
+    }
+    return frame
+  }
+
+  private paint(): void {
+    const [last] = this.frames
+    if (last !== undefined)
+      write(
+        byId("frames-last"),
+        `${last.type} · ${last.about} · ${size(last.length)} by ${roadName(last.road)}`
+      )
+    if (!this.isOpen || this.isHeld) return
+    const shown = new Map([...this.list.children].map((item) => [(item as HTMLElement).dataset["at"], item]))
+    const items = this.frames.map((frame) => {
+      const id = `${frame.at}/${frame.cursor ?? frame.type}`
+      return shown.get(id) ?? this.item(frame, id)
+    })
+    // What is open stays where it is, with what has the focus in it.
+    const gone = [...this.list.children].filter((item) => !items.includes(item))
+    for (const item of gone) item.remove()
+    for (const [i, item] of items.entries())
+      if (this.list.children[i] !== item) this.list.insertBefore(item, this.list.children[i] ?? null)
+  }
+
+  private item(frame: Frame, id: string): HTMLElement {
+    const code = make("pre", { tabindex: "0" })
+    const details = make(
+      "details",
+      {},
+      make(
+        "summary",
+        {},
+        make("time", {}, clock(frame.at)),
+        make("span", { class: "type", "data-type": frame.type }, frame.type),
+        make("span", { class: "about" }, frame.about),
+        make("span", { class: "lag" }, frame.lag === undefined ? "" : took(frame.lag)),
+        make("span", { class: "size" }, size(frame.length))
+      )
+    )
+    const buttons = copies.map(([label, codeOf]) => {
+      const button = make("button", { type: "button", class: "small" }, `Copy as ${label}`)
+      button.addEventListener("click", () => void copy(codeOf(frame, this.session), button))
+      return button
+    })
+    const whole = make("button", { type: "button", class: "small" }, "Copy JSON")
+    whole.addEventListener("click", () => void copy(frame.text, whole, code))
+    details.append(
+      make(
+        "div",
+        { class: "copies" },
+        ...buttons,
+        whole,
+        make("span", { class: "quiet" }, `cursor ${frame.cursor ?? none}`)
+      ),
+      code
+    )
+    // Written when somebody looks.
+    details.addEventListener("toggle", () => write(code, details.open ? pretty(frame.text) : ""))
+    return make("li", { "data-at": id, title: plural(frame.length, "character") }, details)
+  }
+}

@@ -1,0 +1,74 @@
+import { assert, describe, it } from "@effect/vitest"
+
+import { aligned, compact, mostPlaces, placesOf, share, size, when } from "../../page/Format.ts"
+
+/** Room as wide as a digit, made visible. */
+const seen = (text: string) => text.replaceAll("\u2007", "_")
+const places = (text: string) => text.length - text.indexOf(".") - 1
+
+describe("numbers of the page", () => {
+  it("have their points below each other, and keep their width", () => {
+    const texts = [0, 1, 9.999_99, 0.000_123_45, 1234.5, 1.2344e-6, 9.9999e-9, 1e-13, -0.5, -1.2344e-6].map(
+      (value) => seen(aligned(value, mostPlaces))
+    )
+    assert.deepStrictEqual(
+      texts.map((text) => text.replace(/_+$/, "")),
+      [
+        "0.0000",
+        "1.0000",
+        "10.0000",
+        "0.00012345",
+        "1,234.50",
+        "0.0₅1234",
+        "0.0₇1000",
+        "0.0₁₂1000",
+        "-0.50000",
+        "-0.0₅1234"
+      ]
+    )
+    assert.deepStrictEqual(new Set(texts.map(places)), new Set([8]))
+    assert.deepStrictEqual(
+      [1, 250, 0.5, 1234.56, 0.0001].map((value) => Math.min(mostPlaces, placesOf(value))),
+      [0, 0, 5, 2, 8]
+    )
+    assert.deepStrictEqual(
+      [1, 1200].map((value) => aligned(value, 0)),
+      ["1", "1,200"]
+    )
+  })
+
+  it("are said by letters where nobody reads them to the end, all in one width", () => {
+    const texts = [999, 1000, 999_999, 37_492_077_220_821, -5].map((value) => seen(compact(value)))
+    assert.deepStrictEqual(texts, [
+      "999.00\u202f_",
+      "1.00\u202fk",
+      "1.00\u202fM",
+      "37.49\u202fT",
+      "-5.00\u202f_"
+    ])
+    assert.strictEqual(compact(NaN), "–")
+  })
+
+  it("say sizes and shares by three and two digits, and never 0 for what is not 0", () => {
+    assert.deepStrictEqual([0, 999, 9995, 999_600, 1.5e9].map(size), [
+      "0 B",
+      "999 B",
+      "10.0 kB",
+      "1.00 MB",
+      "1.50 GB"
+    ])
+    assert.deepStrictEqual([0, 1e-9, 0.000_21, 0.0213, 0.1, 1.65].map(share), [
+      "0 %",
+      "less than 0.001 %",
+      "0.021 %",
+      "2.1 %",
+      "10 %",
+      "165 %"
+    ])
+  })
+
+  it("name the day of a time that is not today's", () => {
+    const at = new Date(2026, 2, 9, 8, 7, 6).getTime()
+    assert.deepStrictEqual([when(at, at + 1000), when(at, at + 86_400_000)], ["08:07:06", "Mar 09 08:07:06"])
+  })
+})
