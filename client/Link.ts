@@ -92,8 +92,8 @@ export const makeLink = ({ changed, open, receive, roads, staysAwake, token }: W
   let better = betterAfter
 
   const current = async (isRefused?: unknown): Promise<string | undefined> => {
-    if (isRefused || !jwt) jwt = await (typeof token === "function" ? token() : token)
-    return jwt
+    if (isRefused) jwt = undefined
+    return (jwt ||= await (typeof token === "function" ? token() : token))
   }
 
   /** Nothing once this turn is over. */
@@ -154,7 +154,7 @@ export const makeLink = ({ changed, open, receive, roads, staysAwake, token }: W
         road = (road + 1) % roads.length
         short = 0
       }
-      calmUntil += retryAfterMs
+      calmUntil += Math.min(retryAfterMs, hold)
       retryAt = Date.now() + retryAfterMs + Math.random() * Math.min(longestPause, 500 * 2 ** attempts++)
     }
   }
@@ -166,9 +166,12 @@ export const makeLink = ({ changed, open, receive, roads, staysAwake, token }: W
       calmUntil = 0
       changed()
     }
+    if (isConnected && now - connectedAt > hold) isRenewed = false
     if (!host.document?.hidden) shownAt = now
     if (now - shownAt > sleepAfter !== isAsleep) {
       isAsleep = !isAsleep
+      // What was refused to the one says nothing of the other.
+      error = undefined
       begin((attempts = 0))
     } else if (retryAt) {
       if (now > retryAt) begin()
@@ -216,7 +219,7 @@ export const makeLink = ({ changed, open, receive, roads, staysAwake, token }: W
       }
     },
     reconnect: () => {
-      error = undefined
+      error = jwt = undefined
       isRenewed = false
       begin((attempts = short = 0))
     },

@@ -21,7 +21,8 @@ export const subscribed = (
 }
 
 export const tellAll = (listeners: ReadonlySet<Listener>, keys: ReadonlySet<string> = new Set()): void => {
-  for (const { key, told } of listeners) {
+  // A copy: who subscribes anew when told would be told without end.
+  for (const { key, told } of Array.from(listeners)) {
     if (key !== undefined && !keys.has(key)) continue
     try {
       told(keys)

@@ -50,7 +50,7 @@ export const request = async (
   const problem: Problem = said("content-type")?.includes("problem")
     ? ((await response.json()) as Problem)
     : { detail: `HTTP ${response.status}` }
-  throw new CastError({ retryAfterMs: Number(said("retry-after")) * 1000, ...problem })
+  throw new CastError({ retryAfterMs: Number(said("retry-after")) * 1000 || 0, ...problem })
 }
 
 /** A road over `fetch`. What is thrown is told, and whatever is left of it is let go. */

@@ -149,6 +149,13 @@ export class Frames {
     return frame
   }
 
+  /** What another token had shown. */
+  clear(): void {
+    this.frames.length = 0
+    this.lags.length = 0
+    this.paint()
+  }
+
   private paint(): void {
     const [last] = this.frames
     if (last !== undefined)

@@ -65,10 +65,19 @@ export class Operations {
     setInterval(() => document.hidden || void this.ask(), every)
   }
 
+  /** What another token had shown. */
+  clear(): void {
+    this.figures = undefined
+    this.refused = undefined
+    this.paint()
+  }
+
   async ask(): Promise<void> {
+    const { token } = this.session
     try {
       const answer = await this.session.fetch("metrics")
       const text = await answer.text()
+      if (token !== this.session.token) return
       if (answer.ok) {
         this.figures = readMetrics(text)
         this.cost.add(this.figures.sources)

@@ -258,6 +258,8 @@ const listen = () => {
     write(byId("token-open"), token === "" ? "Token" : "Token shown")
     byId<HTMLInputElement>("switches").querySelector<HTMLInputElement>("[value=auto]")!.checked = true
     session.asked = { ...session.asked, road: "auto" }
+    frames.clear()
+    operations.clear()
     void session.show(token).then(() => operations.ask())
   })
   const look = byId("look")

@@ -182,11 +182,14 @@ export class Session {
 
   /** What there is to read, and how it is: also of what this connection does not read. */
   async look(): Promise<void> {
+    const { token } = this
     try {
       const answer = await this.fetch("v1/collections")
       const apart = Date.parse(answer.headers.get("date") ?? "") - Date.now()
       this.ahead = Math.abs(apart) > 3_000 ? apart : 0
       const body = (await answer.json()) as { readonly collections: ReadonlyArray<Described> }
+      // Another is shown meanwhile, and may be told otherwise.
+      if (token !== this.token) return
       if (!answer.ok) {
         const { detail = "" } = body as { readonly detail?: string }
         this.problem = { status: answer.status, detail }

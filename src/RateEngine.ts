@@ -22,6 +22,7 @@ import { type Reading, Upstream } from "./Upstream.ts"
 
 export { WriteRefused } from "./RateEngine/Writer.ts"
 export type { Repeat } from "./RateEngine/Repeats.ts"
+export { mostBytesOf } from "./RateEngine/Writing.ts"
 export type { Write, Wrote } from "./RateEngine/Writing.ts"
 
 /** Where commits go, and what they are compared with. */

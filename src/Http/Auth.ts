@@ -127,6 +127,7 @@ function make(access: Access, origins: ReadonlySet<string>) {
       if (tokens === undefined)
         return yield* bad("no token counts here: there is no key that it could be checked with")
       const caller = yield* tokens.check(text, byCookie).pipe(
+        Effect.onInterrupt(() => Effect.sync(taken)),
         Effect.mapError(({ detail, isForged = false, isOurs = false }) => {
           if (!isForged) taken()
           return isOurs ? new Problem({ code: "unavailable", detail, retryAfterMs: 5_000 }) : bad(detail)

@@ -14,6 +14,7 @@ import type { Socket } from "node:net"
 import type { Duplex, Writable } from "node:stream"
 
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import { Effect } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 
 /** What a handler answers whose connection has been handed over. */
@@ -45,6 +46,24 @@ const streams = new WeakMap<Duplex, Http1Stream>()
 export const isStreaming = (socket: Duplex): boolean => streams.has(socket)
 
 /** Writes the head of a streaming response; `undefined` where another answer still has the connection. */
+/**
+ * Returns when the answers before it on its connection have left. A browser may have had the whole of one, and ask for a
+ * stream on the same connection, before Node has told us that it has left; one that stays is not waited for.
+ */
+export const turnOf = (request: HttpServerRequest.HttpServerRequest): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const response = NodeHttpServerRequest.toServerResponse(request) as ServerResponse
+    if (response.socket !== null) return Effect.void
+    const turn = Effect.callback<void>((resume) => {
+      const come = () => resume(Effect.void)
+      response.once("socket", come)
+      return Effect.sync(() => response.off("socket", come))
+    })
+    return Effect.asVoid(Effect.timeoutOption(turn, turnWithin))
+  })
+
+const turnWithin = "5 seconds"
+
 export const handOverStream = (
   request: HttpServerRequest.HttpServerRequest,
   headers: { readonly [name: string]: string }

@@ -38,12 +38,14 @@ export class SocketWrites {
     const { auth, catalog, hub, limits, writes } = this.ground
     const { current, slot } = this.visit
     const written = Effect.gen(function* () {
-      const write = yield* attempt(() => writeInMessage(exact(catalog, message, data)))
+      const { collection } = yield* attempt(() => writeInMessage(message))
       const caller = yield* current
       // It may have waited for others meanwhile.
       yield* auth.stillGood(caller)
-      yield* attempt(() => writable(catalog, write.collection, caller))
+      yield* attempt(() => writable(catalog, collection, caller))
       yield* limits.write(caller, slot.address)
+      // To read it digit by digit costs, so it is done for whoever may write.
+      const write = yield* attempt(() => writeInMessage(exact(catalog, message, data)))
       const { key, revision } = yield* writes
         .write(
           writeBy(write, caller, slot.address),

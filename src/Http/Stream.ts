@@ -20,7 +20,7 @@ import {
 import type { Asked } from "./Asked.ts"
 import { corsHeaders } from "./Cors.ts"
 import { Gzip, takesGzip } from "./Gzip.ts"
-import { handedOver, handOverStream, type StreamHandover } from "./Handover.ts"
+import { handedOver, handOverStream, turnOf, type StreamHandover } from "./Handover.ts"
 import type { Slot } from "./Limits/Slot.ts"
 import { Outlet, type OutletEvents } from "./Outlet.ts"
 import { Problem } from "./Problem.ts"
@@ -57,6 +57,7 @@ const answer = Effect.fnUntraced(function* (
   if (request.method === "HEAD") return HttpServerResponse.empty({ status: 200, headers })
   const gzip = takesGzip(request.headers["accept-encoding"])
   const retry = yield* retryAfter
+  yield* turnOf(request)
   const connection = handOverStream(request, {
     ...headers,
     ...corsHeaders(request, ground.origins),

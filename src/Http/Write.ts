@@ -5,6 +5,7 @@ import { Effect } from "effect"
 import { HttpRouter, type HttpServerRequest } from "effect/http"
 
 import { declares } from "../Catalog.ts"
+import { mostBytesOf } from "../RateEngine.ts"
 import { tagOf } from "../RowTag.ts"
 import { exactly } from "../Upstream.ts"
 import { type Caller, may } from "./Auth/Caller.ts"
@@ -42,11 +43,15 @@ export const write = (ground: Ground, op: Op) =>
     const address = ground.limits.addressOf(request)
     yield* ground.limits.write(caller, address)
     const text = op === "delete" ? "" : yield* textBody(request, ground.limits.sizes.body)
-    const { row: schema } = declares(catalog, collection)!
+    const declared = declares(catalog, collection)!
+    // No row that may be is as long, however it is escaped; and to read it digit by digit costs.
+    const most = mostBytesOf(declared)
+    if (text.length > 3 * most + 1_024)
+      return yield* new Problem({ code: "too_large", detail: `a row has at most ${most} bytes as JSON` })
     const body =
       op === "delete"
         ? undefined
-        : yield* parseBody(text, (text) => exactly(text, schema, op === "patch" ? "set" : undefined))
+        : yield* parseBody(text, (text) => exactly(text, declared.row, op === "patch" ? "set" : undefined))
     const matching = yield* attempt(() => matchingOf(request))
     const made = yield* attempt(() => writeOf(op, collection, asked, body, matching))
     const repeat = yield* attempt(() => repeatOf(request, caller, op, collection, asked, text))

@@ -64,6 +64,10 @@ const refusal = (code: Refusal["code"], detail: string): Refusal => ({ _tag: "Re
 /** Of a key, in bytes of UTF-8. */
 const maxKey = 256
 const defaultMaxBytes = 64 * 1024
+/** Of a row of a written collection, as JSON. */
+export const mostBytesOf = ({ made }: Pick<Declared, "made">): number =>
+  (made.options as WrittenOptions<Row>).maxBytes ?? defaultMaxBytes
+
 /** Stands in for the key that an appended row is given when it is committed. */
 const noKey = "0".repeat(12)
 

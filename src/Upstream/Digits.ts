@@ -27,6 +27,8 @@ interface Place {
 const typesLooked = 1_000
 
 export class Digits {
+  /** Whether there is a decimal in it at all. */
+  readonly declares: boolean
   private readonly root: Place
   private readonly undeclared: Place
   private readonly anywhere: ReadonlyMap<string, Types>
@@ -38,6 +40,7 @@ export class Digits {
   /** `byName`: the value is no row yet, and what the row declares goes for every field of the same name, at any depth. */
   constructor(row: SchemaAST.AST, byName: boolean) {
     const encoded = SchemaAST.toEncoded(row)
+    this.declares = declaredIn(encoded).size > 0
     this.anywhere = byName ? declaredIn(encoded) : new Map()
     this.undeclared = this.placeOf([SchemaAST.unknown])
     this.root = byName ? this.undeclared : this.placeOf([encoded])

@@ -16,7 +16,7 @@ afterEach(() => stage.leave())
 const serving = (line: Line) => {
   const since = line.query.get("since")
   if (since === null) line.say(snapshot(1, rows))
-  else if (line.road === "changes") return
+  else if (line.road === "changes" && line.query.get("wait") !== "0s") return
   else line.say({ type: "ping", from: since, cursor: since })
   const pings = setInterval(() => {
     if (line.isOpen) line.say({ type: "ping", from: cursor(1), cursor: cursor(1) })
@@ -195,6 +195,27 @@ describe("a client's connection", () => {
     cast.close()
   })
 
+  it("by long poll is live at once where nothing has changed, and asks again after an answer without a cursor", async () => {
+    stage.greet = serving
+    const cast = stage.connect({ roads: ["changes"], from: snapshot(1, rows) as never })
+    cast.subscribe(() => {})
+    await stage.pass(second)
+    assert.strictEqual(stage.lines[0]!.query.get("wait"), "0s")
+    assert.strictEqual(stage.line.query.get("wait"), null)
+    assert.strictEqual(cast.status.state, "live")
+    assert.isAtMost(stage.lines.length, 2)
+    cast.close()
+  })
+
+  it("comes back though Retry-After is a date", async () => {
+    stage.greet = (line) => line.end(503, undefined, { "retry-after": "Sun, 22 Nov 2026 00:00:00 GMT" })
+    const cast = stage.connect({ roads: ["stream"] })
+    cast.subscribe(() => {})
+    await stage.pass(10 * second)
+    assert.isAbove(stage.lines.length, 2)
+    cast.close()
+  })
+
   it("is stale after 2 s without one, and live again with the first message", async () => {
     stage.greet = serving
     const cast = stage.connect({ roads: ["stream"] })
@@ -303,6 +324,58 @@ describe("a client's connection", () => {
         assert.deepStrictEqual([...states], ["live"])
         cast.close()
       }
+    })
+
+    it("is renewed again after a night in which nothing was read", async () => {
+      stage.asPage().greet = serving
+      const token = vi.fn(() => "t")
+      const cast = stage.connect({ roads: ["stream"], token })
+      cast.subscribe(() => {})
+      await stage.pass(10 * second)
+      stage.line.say({ type: "goodbye", code: "expired" })
+      await stage.pass(10 * second)
+      stage.hide(true)
+      await stage.pass(3_600 * second)
+      let isRefused = false
+      stage.greet = (line) => {
+        if (isRefused) return serving(line)
+        isRefused = true
+        line.end(401, { code: "unauthenticated" })
+      }
+      stage.hide(false)
+      await stage.pass(second)
+      assert.strictEqual(token.mock.calls.length, 3)
+      assert.strictEqual(cast.status.state, "live")
+      cast.close()
+    })
+
+    it("outlives a moment in which no new one can be had", async () => {
+      let asked = 0
+      stage.greet = (line) =>
+        line.headers.get("authorization") === "Bearer t1" && asked > 1
+          ? line.end(401, { code: "unauthenticated" })
+          : serving(line)
+      const token = () => (++asked === 2 ? Promise.reject(new Error("offline")) : `t${asked}`)
+      const cast = stage.connect({ roads: ["stream"], token })
+      cast.subscribe(() => {})
+      await stage.pass(10 * second)
+      stage.line.say({ type: "goodbye", code: "expired" })
+      await stage.pass(10 * second)
+      assert.strictEqual(cast.status.state, "live")
+      cast.close()
+    })
+
+    it("is asked for anew after a login", async () => {
+      let user = "alice"
+      stage.greet = serving
+      const cast = stage.connect({ roads: ["stream"], token: () => user })
+      cast.subscribe(() => {})
+      await stage.pass(second)
+      user = "bob"
+      cast.reconnect()
+      await stage.pass(second)
+      assert.strictEqual(stage.line.headers.get("authorization"), "Bearer bob")
+      cast.close()
     })
 
     it("has failed when a new one is refused, too", async () => {

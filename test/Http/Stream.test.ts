@@ -1,5 +1,6 @@
 /** `GET /v1/stream`: what stands on the wire, from the head to the valid end. */
 import * as http from "node:http"
+import * as net from "node:net"
 import { gunzipSync } from "node:zlib"
 
 import { afterAll, afterEach, assert, beforeAll, describe, it } from "@effect/vitest"
@@ -198,6 +199,20 @@ describe("a gzip stream", () => {
     const types = parsed(gunzipSync(old.answers[0]!.body)).map(({ type }) => type)
     assert.deepStrictEqual([types[0], types.at(-1)], ["snapshot", "goodbye"])
     await own.backend.close()
+  })
+})
+
+describe("a stream on a connection that another answer is still on", () => {
+  it("begins when that has left: a browser may have had all of it before we hear that it has", async () => {
+    const socket = net.connect(market.daemon.port, "127.0.0.1")
+    let text = ""
+    socket.on("data", (bytes: Buffer) => (text += bytes.toString("latin1")))
+    socket.write(
+      "GET /v1/collections HTTP/1.1\r\nhost: x\r\n\r\nGET /v1/stream?collections=pools HTTP/1.1\r\nhost: x\r\n\r\n"
+    )
+    await until("a snapshot", () => text.includes("event: snapshot") || text.includes("event:snapshot"))
+    assert.strictEqual(text.split("HTTP/1.1 200 OK").length - 1, 2)
+    socket.destroy()
   })
 })
 

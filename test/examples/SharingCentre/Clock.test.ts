@@ -7,10 +7,7 @@ import config from "../../../examples/sharing-centre/ratecast.config.ts"
 import { type Cast, type Client, testing } from "../../../src/Testing.ts"
 
 interface News {
-  readonly take: (
-    rows: ReadonlyMap<string, ReadonlyMap<string, unknown>>,
-    now: number
-  ) => ReadonlyArray<{ readonly id: string }>
+  readonly take: (rows: ReadonlyMap<string, object>, now: number) => ReadonlyArray<{ readonly id: string }>
 }
 const page = join(import.meta.dirname, "../../../examples/sharing-centre/page")
 const { News } = (await import(join(page, "news.js"))) as { readonly News: new () => News }
@@ -30,8 +27,7 @@ const statesOf = (client: Client) =>
   Object.fromEntries(Object.entries(client.rows("jobs")).map(([key, row]) => [key, row["state"]]))
 /** What the page would pop up. */
 const popsUp = (client: Client, news: News) => {
-  const rows = Object.entries(client.rows("jobs"))
-  const held = new Map(rows.map(([key, row]) => [key, new Map(Object.entries(row))]))
+  const held = new Map(Object.entries(client.rows("jobs")))
   return news.take(held, cast.now).map(({ id }) => id)
 }
 
