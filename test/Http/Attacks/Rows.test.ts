@@ -45,7 +45,8 @@ describe("a row is refused in words", () => {
     ["with Infinity", "400 bad_request", "a", '{"note":-Infinity}'],
     // The row is the first level.
     ["that is nested 65 deep", "400 invalid_row", "a", `{"note":${deep(64)}}`],
-    ["that is nested half a million deep", "400 invalid_row", "a", `{"note":${deep(500_000)}}`],
+    ["that is nested fifty thousand deep", "400 invalid_row", "a", `{"note":${deep(50_000)}}`],
+    ["that is nested half a million deep", "413 too_large", "a", `{"note":${deep(500_000)}}`],
     ["with a field __proto__", "400 invalid_row", "a", '{"note":1,"__proto__":{"polluted":1}}'],
     [
       "with a field constructor",
