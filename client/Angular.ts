@@ -6,7 +6,7 @@
 import { computed, DestroyRef, inject, PLATFORM_ID, type Signal, signal } from "@angular/core"
 import { Observable } from "rxjs"
 
-import type { Status } from "./Cast.ts"
+import type { Status } from "./Options.ts"
 import type { Collection } from "./Collection.ts"
 
 interface Cast {

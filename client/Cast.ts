@@ -6,98 +6,21 @@
  * const cast = connect<Api>("/", { collections: ["rates"] })
  * cast.rates.subscribe(() => show(cast.rates.rows))
  */
-import type { NameOf, RowOf } from "./Api.ts"
+import type { NameOf } from "./Api.ts"
 import { type Init, makeCalls } from "./Calls.ts"
 import { type CastError } from "./CastError.ts"
 import { changes } from "./Changes.ts"
 import { type Collection, type Held, makeCollection, same } from "./Collection.ts"
 import { host } from "./Host.ts"
-import { makeLink, type Token } from "./Link.ts"
+import { makeLink } from "./Link.ts"
 import { type Listener, subscribed, tellAll } from "./Listeners.ts"
+import type { Cast, Casting, Options, RoadName, Status } from "./Options.ts"
 import { type Reached, request, type Road } from "./Road.ts"
 import { socket } from "./Socket.ts"
 import { stream } from "./Stream.ts"
 import type { ChangeMessage, Message, PingMessage, SnapshotMessage } from "./Wire.ts"
 
-const roads = { socket, stream, changes }
-export type RoadName = keyof typeof roads
-
-export interface Options<Name extends string> {
-  readonly collections: ReadonlyArray<Name>
-  /** The best first; another is taken where one does not hold. Default: all three. */
-  readonly roads?: ReadonlyArray<RoadName>
-  /** At most one change in this time, from `50ms` to `60s`. */
-  readonly interval?: string
-  /** Other parameters of the query: `keys`, `fields`, `where`, or of one collection `pools.where`. */
-  readonly query?: { readonly [parameter: string]: string }
-  /** A JWT, or what gets one: asked again when it has expired or is refused. */
-  readonly token?: Token
-  /** What goes on while the page is hidden. The others rest after 30 s. */
-  readonly keepAlive?: ReadonlyArray<Name>
-  /** What is shown at first, and gone on with: of `inlined()`, or of `snapshotOf` that was kept. */
-  readonly from?: SnapshotMessage | undefined
-  readonly fetch?: typeof fetch
-  readonly WebSocket?: typeof WebSocket
-  /** Whether cookies go to another origin. */
-  readonly credentials?: "omit" | "same-origin" | "include"
-  /** One road for several casts. */
-  readonly share?: Share
-  /** Is told every message as it came. */
-  readonly trace?: (text: string, road: string) => void
-}
-
-/** A road in place of another, for a cast that may follow what somebody else's road brings. */
-export type Share = (road: Road, cast: Holding) => Road
-
-/** What is asked for now, how far it has come, and whose rows it has given: of one query, so of one cursor. */
-export interface Lane {
-  readonly query: { readonly [parameter: string]: string }
-  readonly cursor: string | undefined
-  readonly names: ReadonlySet<string>
-}
-
-/** What a cast has. */
-export interface Holding {
-  /** Whatever is held: with patterns (`support:*`) there are more as they come. */
-  readonly collections: ReadonlyMap<string, Collection>
-  readonly lane: Lane
-}
-
-export interface Status {
-  /**
-   * `connecting`: there are no rows yet. `live`: rows are as new as they can be. `stale`: they may be old, since the
-   * connection or an upstream is lost. `offline`: so says the browser. `failed`: for good, see `error`.
-   */
-  readonly state: "live" | "stale" | "connecting" | "offline" | "failed"
-  readonly road: string
-  readonly cursor: string | undefined
-  /** When the upstream of the oldest collection last answered well, ms since 1970. */
-  readonly asOf: number | undefined
-  /** When it is tried again, ms since 1970. */
-  readonly retryAt: number | undefined
-  readonly error: CastError | undefined
-}
-
-interface Casting<A> extends Holding {
-  /** Of any name, also one that nothing is known of yet. */
-  readonly collection: <Name extends string>(name: Name) => Collection<RowOf<A, Name>>
-  /** The same object until it changes. */
-  readonly status: Status
-  /** As it was before anything was read: what a server has rendered. */
-  readonly initial: Status
-  /** Tells when the status changes, gathered as rows are; reads for as long as it is subscribed. */
-  readonly subscribe: (changed: () => void) => () => void
-  /** When there are rows. Fails with a `CastError` where there will be none. */
-  readonly ready: () => Promise<void>
-  /** Tries again now: after a login, or where it had failed. */
-  readonly reconnect: () => void
-  /** Ends it for good. */
-  readonly close: () => void
-}
-
-export type Cast<A, Name extends string = NameOf<A>> = Casting<A> & {
-  readonly [N in Exclude<Name, keyof Casting<A>>]: Collection<RowOf<A, N>>
-}
+const roads: { readonly [name in RoadName]: Road } = { socket, stream, changes }
 
 /** A write is seen at once where somebody reads; where nobody does it is not waited for. */
 const seenWithin = 5_000
@@ -218,9 +141,10 @@ export const connect = <A = { readonly [name: string]: object }, Name extends Na
       const response = await request(asked, `${reached.url}v1/${path}`, init)
       return (await response.json()) as never
     } catch (error) {
-      const { retryAfterMs, status } = error as CastError
+      const { retryAfterMs = 0, status } = error as CastError
       const isOld = status === 401 && !isRefused
-      if (!--tries || (status && status !== 503 && !isOld)) throw error
+      // Whoever waits for longer than that should know.
+      if (!--tries || retryAfterMs > seenWithin || (status && status !== 503 && !isOld)) throw error
       await new Promise((done) => setTimeout(done, isOld ? 0 : retryAfterMs || pause))
       return ask(path, init, tries, isOld)
     }
@@ -310,5 +234,6 @@ export type { Calls, WriteOptions } from "./Calls.ts"
 export { CastError } from "./CastError.ts"
 export type { Collection, CollectionStatus } from "./Collection.ts"
 export type { Token } from "./Link.ts"
+export type { Cast, Holding, Lane, Options, RoadName, Share, Status } from "./Options.ts"
 export type { Asked, End, Opened, Road } from "./Road.ts"
 export type * from "./Wire.ts"

@@ -1,5 +1,5 @@
 /** The first rows of a page, in the page: drawn before anything is asked for, and gone on with from their cursor. */
-import type { Holding } from "./Cast.ts"
+import type { Holding } from "./Options.ts"
 import { snapshotOf } from "./Snapshot.ts"
 import type { SnapshotMessage } from "./Wire.ts"
 

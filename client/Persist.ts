@@ -1,6 +1,7 @@
 /** `connect`, with rows from the last visit shown until the server's are there: first paint without the server, and offline. */
 import type { NameOf } from "./Api.ts"
-import { type Cast, connect, type Options } from "./Cast.ts"
+import { connect } from "./Cast.ts"
+import type { Cast, Options } from "./Options.ts"
 import { snapshotOf } from "./Snapshot.ts"
 import type { SnapshotMessage } from "./Wire.ts"
 

@@ -1,7 +1,7 @@
 /** React 18 and 19: a component is rendered again when what it shows has changed, and by nothing else. */
 import { useCallback, useMemo, useRef, useSyncExternalStore } from "react"
 
-import type { Status } from "./Cast.ts"
+import type { Status } from "./Options.ts"
 import type { Collection } from "./Collection.ts"
 import { host } from "./Host.ts"
 

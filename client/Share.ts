@@ -2,7 +2,7 @@
  * One connection for all tabs of a browser. Whoever has the lock of a query leads: opens the road, and tells the others what
  * comes. Who rests, is closed, frozen or killed has the lock no more, and the next in line goes on from its own cursor.
  */
-import type { Share } from "./Cast.ts"
+import type { Share } from "./Options.ts"
 import type { End, Opened } from "./Road.ts"
 import { snapshotOf } from "./Snapshot.ts"
 

@@ -1,5 +1,5 @@
 /** What a cast holds, as the server would have said it: to be kept, put into a page, or told to another tab. */
-import type { Holding } from "./Cast.ts"
+import type { Holding } from "./Options.ts"
 import type { SnapshotMessage } from "./Wire.ts"
 
 /** `undefined` where there are no rows, or none that are all of one cursor. */

@@ -4,7 +4,7 @@
  */
 import type { NameOf, RowOf } from "./Api.ts"
 import { type Init, makeCalls } from "./Calls.ts"
-import type { Cast, Status } from "./Cast.ts"
+import type { Cast, Status } from "./Options.ts"
 import { CastError } from "./CastError.ts"
 import { type Begun, type Held, makeCollection, same } from "./Collection.ts"
 import { type Listener, subscribed, tellAll } from "./Listeners.ts"
