@@ -13,6 +13,12 @@ beforeEach(() => {
 afterEach(() => stage.leave())
 
 /** Every connection gets what it lacks, and pings. */
+const busyFor = (seconds: string) => () =>
+  Response.json(
+    { status: 503, code: "unavailable", detail: "busy" },
+    { status: 503, headers: { "content-type": "application/problem+json", "retry-after": seconds } }
+  )
+
 const serving = (line: Line) => {
   const since = line.query.get("since")
   if (since === null) line.say(snapshot(1, rows))
@@ -279,18 +285,13 @@ describe("a client's connection", () => {
   })
 
   it("tries a request again that nobody has answered, and says at once where that would be long", async () => {
-    const after = (seconds: string) => () =>
-      Response.json(
-        { status: 503, code: "unavailable", detail: "busy" },
-        { status: 503, headers: { "content-type": "application/problem+json", "retry-after": seconds } }
-      )
     const cast = stage.connect()
-    stage.answer = after("3600")
+    stage.answer = busyFor("3600")
     const long = cast.pools.refresh().catch(({ code, retryAfterMs }: CastError) => [code, retryAfterMs])
     await stage.pass(100)
     assert.deepStrictEqual(await long, ["unavailable", 3_600_000] as never)
     assert.strictEqual(stage.requests.length, 1)
-    stage.answer = after("1")
+    stage.answer = busyFor("1")
     const short = cast.pools.refresh().catch(({ code }: CastError) => code)
     await stage.pass(5 * second)
     assert.strictEqual(await short, "unavailable" as never)
