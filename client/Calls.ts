@@ -52,6 +52,7 @@ export const makeCalls = (
   seen: <A extends { readonly epoch: string; readonly revision: number }>(answer: A) => Promise<A>
 ): Calls => {
   const path = encodeURIComponent(name)
+  // Keys travel in the query: in a path `.` and `..` are not names.
   const write = async (
     method: string,
     key: string,
@@ -59,7 +60,7 @@ export const makeCalls = (
     { idempotencyKey = newKey(), ifMatch, isNew }: WriteOptions & { readonly isNew?: boolean } = {}
   ): Promise<Written> =>
     seen(
-      await ask(`rows/${path}${key && "/" + encodeURIComponent(key)}`, {
+      await ask(`rows/${path}${key && "?key=" + encodeURIComponent(key)}`, {
         method,
         headers: {
           "content-type": "application/json",

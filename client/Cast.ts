@@ -10,7 +10,7 @@ import type { NameOf } from "./Api.ts"
 import { type Init, makeCalls } from "./Calls.ts"
 import { type CastError } from "./CastError.ts"
 import { changes } from "./Changes.ts"
-import { type Collection, type Held, makeCollection, same } from "./Collection.ts"
+import { type Held, makeCollection, same } from "./Collection.ts"
 import { host } from "./Host.ts"
 import { makeLink } from "./Link.ts"
 import { type Listener, subscribed, tellAll } from "./Listeners.ts"
@@ -32,12 +32,11 @@ export const connect = <A = { readonly [name: string]: object }, Name extends Na
   url: string,
   options: Options<Name>
 ): Cast<A, Name> => {
-  const { collections, from, keepAlive = [], share, token, trace } = options
+  const { collections, from, interval, keepAlive = [], share, token, trace } = options
   const reached: Reached = {
     // As of the global object, and as it is when it is called.
     fetch: (...asked) => fetch(...asked),
     WebSocket: globalThis.WebSocket,
-    credentials: undefined,
     ...options,
     url: url.endsWith("/") ? url : `${url}/`
   }
@@ -50,15 +49,14 @@ export const connect = <A = { readonly [name: string]: object }, Name extends Na
   let status: Status | undefined
 
   /** A query, how far it has come, and what it has given. One that rests goes on from where it was. */
-  const makeLane = (collections: ReadonlyArray<string>) => ({
-    query: {
-      ...options.query,
-      ...(options.interval && { interval: options.interval }),
-      collections: collections.join()
-    },
-    cursor: undefined as string | undefined,
-    names: new Set<string>()
-  })
+  const makeLane = (collections: ReadonlyArray<string>) => {
+    const query: { [parameter: string]: string } = { ...options.query, collections: collections.join() }
+    if (interval) query["interval"] = interval
+    // What narrows a collection that is not asked for is refused.
+    for (const name in query)
+      if (!["", ...collections].includes(name.replace(/\.?\w+$/, ""))) delete query[name]
+    return { query, cursor: undefined as string | undefined, names: new Set<string>() }
+  }
   const lanes = [makeLane(collections), makeLane(keepAlive)] as const
   let lane = lanes[0]
 
@@ -97,6 +95,8 @@ export const connect = <A = { readonly [name: string]: object }, Name extends Na
       // What a pattern gave before and gives no more is empty.
       for (const name of lane.names) if (!(name in collections)) holding(name).apply({ rows: {} })
       lane.names.clear()
+      // Rows are older now than the others' cursor.
+      if (isBehind(cursor!, newest)) for (const lane of lanes) lane.cursor = undefined
     } else {
       if (!cursor || cursor === lane.cursor) return true
       if (from !== lane.cursor) return false
@@ -124,7 +124,7 @@ export const connect = <A = { readonly [name: string]: object }, Name extends Na
       lane = lanes[isAsleep ? 1 : 0]
       const { cursor, query } = lane
       const road = roads[name as RoadName]
-      return (share ? share(road, cast) : road)(
+      return (share?.(road, cast) ?? road)(
         { ...reached, query, since: cursor, token },
         (text) => {
           if (text) trace?.(text, name)
@@ -207,10 +207,11 @@ export const connect = <A = { readonly [name: string]: object }, Name extends Na
     reconnect: link.reconnect,
     close: link.close
   }
-  const named = cast as unknown as { [name: string]: Collection }
-  for (const name of collections) if (!(name in named)) named[name] = holding(name)
+  const named: { [name: string]: unknown } = cast
+  for (const name of collections) named[name] ??= holding(name)
   if (from) receive(from)
-  return Object.assign(cast, { initial: cast.status }) as Cast<A, Name>
+  named["initial"] = cast.status
+  return named as Cast<A, Name>
 }
 
 /** What a server has put into its page: the script element of `inline`. */

@@ -79,9 +79,8 @@ export const makeCollection = (begun: Begun, read: () => () => void, changed: ()
   }
 
   const replace = (whole: Whole) => {
-    const next = new Map(Object.entries(whole.rows))
-    for (const key of rows.keys()) if (!next.has(key)) drop(key)
-    for (const [key, row] of next) if (!same(rows.get(key), row)) put(key, row)
+    for (const key of rows.keys()) if (!Object.hasOwn(whole.rows, key)) drop(key)
+    for (const [key, row] of Object.entries(whole.rows)) if (!same(rows.get(key), row)) put(key, row)
     // Within a change its window is as it was.
     if (whole.retain) note({ retain: whole.retain.rows, more: !!whole.more })
   }
@@ -97,10 +96,9 @@ export const makeCollection = (begun: Begun, read: () => () => void, changed: ()
   }: Change): boolean => {
     remove.forEach(drop)
     evict.forEach(drop)
-    if (evict[0] !== undefined || skipped) note({ more: true })
+    if (evict.length > 0 || skipped) note({ more: true })
     for (const [key, row] of Object.entries(born)) put(key, row)
-    const edited = [...Object.keys(set), ...Object.keys(unset)]
-    if (!edited.every((key) => rows.has(key))) return false
+    if (!Object.keys({ ...set, ...unset }).every((key) => rows.has(key))) return false
     for (const [key, fields] of Object.entries(set)) put(key, { ...rows.get(key), ...fields })
     for (const [key, names] of Object.entries(unset)) {
       const row: { [field: string]: unknown } = { ...rows.get(key) }

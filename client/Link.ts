@@ -76,8 +76,6 @@ export const makeLink = ({ changed, open, receive, roads, staysAwake, token }: W
   let opened: Opened | undefined
   /** Of a road that is open or opens: what an earlier one still says is nobody's any more. */
   let turn = 0
-  let isBusy = false
-  let isConnected = false
   let road = 0
   let short = 0
   let attempts = 0
@@ -85,10 +83,13 @@ export const makeLink = ({ changed, open, receive, roads, staysAwake, token }: W
   let error: CastError | undefined
   let jwt: string | undefined
   let retryAt: number | undefined
-  let heardAt = 0
+  /** Where nothing is to be heard it is never too long ago. */
+  let heardAt = Infinity
+  /** When the first message came; 0 until then. */
   let connectedAt = 0
   let calmUntil = 0
-  let shownAt = Date.now()
+  let lookedAt = Date.now()
+  let shownAt = lookedAt
   let better = betterAfter
 
   const current = async (isRefused?: unknown): Promise<string | undefined> => {
@@ -108,15 +109,15 @@ export const makeLink = ({ changed, open, receive, roads, staysAwake, token }: W
     turn++
     opened?.close()
     opened = retryAt = undefined
-    if (isConnected) calmUntil = Date.now() + calm
-    isBusy = isConnected = false
+    if (connectedAt) calmUntil = Date.now() + calm
+    heardAt = Infinity
+    connectedAt = 0
     changed()
   }
 
   const begin = (isRefused?: unknown) => {
     shut()
     if (!looking || error || (isAsleep && !staysAwake)) return
-    isBusy = true
     heardAt = Date.now() - silence + firstWithin
     const [heard, lost] = [guard(hear), guard(lose)]
     current(isRefused)
@@ -134,14 +135,12 @@ export const makeLink = ({ changed, open, receive, roads, staysAwake, token }: W
     const message = JSON.parse(text) as Message
     if (message.type === "goodbye") return lose(farewell(message))
     if (!receive(message)) return lose({})
-    if (isConnected) return
-    isConnected = true
-    connectedAt = heardAt
+    connectedAt ||= heardAt
   }
 
   const lose = (end: End) => {
     const { retryAfterMs = 0, status = 0 } = end
-    const hasHeld = isConnected && Date.now() - connectedAt > hold
+    const hasHeld = connectedAt && Date.now() - connectedAt > hold
     shut()
     if (hasHeld) {
       attempts = short = 0
@@ -166,8 +165,11 @@ export const makeLink = ({ changed, open, receive, roads, staysAwake, token }: W
       calmUntil = 0
       changed()
     }
-    if (isConnected && now - connectedAt > hold) isRenewed = false
+    if (connectedAt && now - connectedAt > hold) isRenewed = false
     if (!host.document?.hidden) shownAt = now
+    // The clock was set back: nothing that waits would end in its time.
+    if (now < lookedAt) begin((calmUntil = 0))
+    lookedAt = now
     if (now - shownAt > sleepAfter !== isAsleep) {
       isAsleep = !isAsleep
       // What was refused to the one says nothing of the other.
@@ -175,11 +177,11 @@ export const makeLink = ({ changed, open, receive, roads, staysAwake, token }: W
       begin((attempts = 0))
     } else if (retryAt) {
       if (now > retryAt) begin()
-    } else if (isBusy && now - heardAt > silence) {
+    } else if (now - heardAt > silence) {
       // To wait three times would be long.
-      if (!isConnected) short = 2
+      if (!connectedAt) short = 2
       lose({})
-    } else if (isConnected && road && now - connectedAt > better) {
+    } else if (connectedAt && road && now - connectedAt > better) {
       better *= 2
       // That it does not hold once is enough to be back.
       road = 0
@@ -206,7 +208,7 @@ export const makeLink = ({ changed, open, receive, roads, staysAwake, token }: W
   }
 
   return {
-    state: () => ({ isUp: isConnected || Date.now() < calmUntil, road: roads[road]!, retryAt, error }),
+    state: () => ({ isUp: connectedAt > 0 || Date.now() < calmUntil, road: roads[road]!, retryAt, error }),
     token: current,
     read: () => {
       let isReading = 1
@@ -225,6 +227,7 @@ export const makeLink = ({ changed, open, receive, roads, staysAwake, token }: W
     },
     close: () => {
       isClosed = true
+      error = new CastError({ code: "closed", detail: "closed" })
       listen(false)
     }
   }

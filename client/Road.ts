@@ -8,7 +8,7 @@ export interface Reached {
   readonly url: string
   readonly fetch: typeof fetch
   readonly WebSocket: typeof WebSocket
-  readonly credentials: "omit" | "same-origin" | "include" | undefined
+  readonly credentials?: "omit" | "same-origin" | "include" | undefined
 }
 
 export interface Asked extends Reached {
@@ -43,14 +43,16 @@ export const request = async (
   const response = await fetch(url, {
     ...init,
     credentials: credentials!,
-    headers: token ? { ...headers, authorization: `Bearer ${token}` } : headers!
+    headers: { ...headers, ...(token && { authorization: `Bearer ${token}` }) }
   })
   if (response.ok) return response
   const said = (name: string) => response.headers.get(name)
-  const problem: Problem = said("content-type")?.includes("problem")
-    ? ((await response.json()) as Problem)
-    : { detail: `HTTP ${response.status}` }
-  throw new CastError({ retryAfterMs: Number(said("retry-after")) * 1000 || 0, ...problem })
+  const problem = said("content-type")?.includes("problem") && ((await response.json()) as Problem)
+  throw new CastError({
+    retryAfterMs: +said("retry-after")! * 1000 || 0,
+    // Others have problems, too: only ours have a code.
+    ...(problem && problem.code ? problem : { detail: `HTTP ${response.status}` })
+  })
 }
 
 /** A road over `fetch`. What is thrown is told, and whatever is left of it is let go. */

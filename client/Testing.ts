@@ -118,11 +118,9 @@ export const fakeCast = <A = { readonly [name: string]: object }, Name extends N
 
   /** What the server does with a request. */
   const ask = async (path: string, { body, method = "GET" }: Init = {}): Promise<never> => {
-    const [what, name, at = ""] = path.split("?")[0]!.split("/").map(decodeURIComponent) as [
-      string,
-      Name,
-      string?
-    ]
+    const { pathname, searchParams } = new URL(path, "ratecast://fake/")
+    const [, what, name] = pathname.split("/").map(decodeURIComponent) as [string, string, Name]
+    const at = searchParams.get("key") ?? ""
     const said = body ? JSON.parse(body) : undefined
     asked.push({
       collection: name,
@@ -137,7 +135,7 @@ export const fakeCast = <A = { readonly [name: string]: object }, Name extends N
       commit(name, {})
       return answer({ asOf: Date.now(), refreshed: true, retryAfterMs: 0 })
     }
-    if (what === "history") return pageOf(holding(name), new URLSearchParams(path.split("?")[1])) as never
+    if (what === "history") return pageOf(holding(name), searchParams) as never
     const key = at || `k${String(revision + 1).padStart(6, "0")}`
     const has = holding(name).get(key) !== undefined
     if (!has && (method === "PATCH" || method === "DELETE"))

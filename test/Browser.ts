@@ -16,6 +16,13 @@ export const chromium = [
   "/usr/bin/google-chrome"
 ].find((path) => existsSync(path))
 
+/** Ends the name of what is skipped without a browser, so that a report says why. */
+export const reason =
+  chromium === undefined ? " (skipped: no Chromium in /usr/bin, and none in CHROMIUM)" : ""
+
+/** Whether there is time for all of it: `npm run test:browser`. `npm test` has two minutes for browsers. */
+export const isThorough = process.env["RATECAST_BROWSER"] === "all"
+
 const flags = [
   "--headless",
   "--no-sandbox",

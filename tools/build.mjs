@@ -67,6 +67,12 @@ const prune = (folder, problems) => {
 /** Peers and other packages are whoever bundles it to find. */
 const external = (id) => !/^[./]/.test(id)
 
+/** Names its sources as they are called here, wherever it is built. */
+const sourcemaps = {
+  sourcemap: true,
+  sourcemapPathTransform: (source, map) => relative(root, resolve(dirname(map), source))
+}
+
 const bundle = async (folder) => {
   const clients = Object.values(entries).filter(isClient)
   const options = { platform: "browser", external, transform: { target: "es2022" } }
@@ -77,7 +83,7 @@ const bundle = async (folder) => {
   await modules.write({
     dir: join(folder, "client"),
     format: "esm",
-    sourcemap: true,
+    ...sourcemaps,
     chunkFileNames: "shared/[name]-[hash].js"
   })
   await modules.close()
@@ -87,7 +93,8 @@ const bundle = async (folder) => {
     format: "iife",
     name: "Ratecast",
     minify: true,
-    sourcemap: true
+    comments: false,
+    ...sourcemaps
   })
   await script.close()
 }

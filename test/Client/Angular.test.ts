@@ -3,10 +3,10 @@ import { computed, Injector, PLATFORM_ID, runInInjectionContext, signal } from "
 import { afterEach, assert, beforeEach, describe, it, vi } from "@effect/vitest"
 
 import { row$, rows$, rowSignal, rowsSignal, status$, statusSignal } from "../../client/Angular.ts"
-import { chromium } from "../Browser.ts"
+import { chromium, reason } from "../Browser.ts"
 import { market, measured, trade } from "./Market.ts"
 import { bundled, filesOf } from "./Recipes.ts"
-import { reason, Frontend } from "./Frontend.ts"
+import { Frontend } from "./Frontend.ts"
 import { change, snapshot, Stage } from "./Stage.ts"
 
 const second = 1_000

@@ -133,6 +133,20 @@ describe.each(roads)("a client by %s", (road) => {
     cast.close()
   })
 
+  it("writes at any key, also where an address would take it for a way", async () => {
+    const cast = casting({ collections: ["chat"], roads: [road] })
+    cast.subscribe(() => {})
+    await cast.ready()
+    for (const key of ["..", ".", "a/../b", "%2e", "a?b#c", "a+b c"]) {
+      await cast.chat.put(key, { text: key })
+      await cast.chat.patch(key, { by: "me" })
+      assert.deepStrictEqual(cast.chat.get(key), { id: key, text: key, by: "me" })
+      await cast.chat.delete(key)
+      assert.strictEqual(cast.chat.get(key), undefined)
+    }
+    cast.close()
+  })
+
   it("is told what is wrong with what it writes", async () => {
     const cast = casting({ collections: ["chat"], roads: [road] })
     const long = await refused(cast.chat.append({ text: "x".repeat(21) }))

@@ -2,12 +2,12 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 
 import { type RoadName } from "../../client/Cast.ts"
-import { chromium } from "../Browser.ts"
+import { chromium, isThorough } from "../Browser.ts"
 import { until } from "../Daemon.ts"
 import { Firefox, firefox, type FirefoxTab } from "../Firefox.ts"
 import { sleep } from "../Http/Market.ts"
 import { read } from "./Site.ts"
-import { isThorough, siteOf } from "./SiteOf.ts"
+import { siteOf } from "./SiteOf.ts"
 
 const missing = firefox === undefined || chromium === undefined
 const why = missing ? " (skipped: no Firefox in /usr/bin, and none in FIREFOX)" : ""

@@ -1,10 +1,10 @@
 /** The recipes of docs/client for frameworks that need no binding, as written: in a real Chromium, TanStack DB in Node. */
 import { afterEach, assert, describe, it, vi } from "@effect/vitest"
 
-import { chromium, patience } from "../Browser.ts"
+import { chromium, patience, reason } from "../Browser.ts"
 import { until } from "../Daemon.ts"
 import { bundled, filesOf, imported } from "./Recipes.ts"
-import { reason, Frontend } from "./Frontend.ts"
+import { Frontend } from "./Frontend.ts"
 
 const mounts = {
   swr: `

@@ -11,10 +11,6 @@ import { Browser, chromium } from "../Browser.ts"
 import { Backend, type Daemon, freePort, startDaemon } from "../Daemon.ts"
 import { Tab } from "../Tab.ts"
 
-/** Ends the name of what is skipped without a browser, so that a report says why. */
-export const reason =
-  chromium === undefined ? " (skipped: no Chromium in /usr/bin, and none in CHROMIUM)" : ""
-
 /** Before anything else of the page: what it opens is counted. */
 const counting = `
   // Or React recommends its tools.

@@ -8,13 +8,13 @@ import { afterAll, assert, beforeAll, describe, it, vi } from "@effect/vitest"
 import { type Cast, connect, type SnapshotMessage } from "../../client/Cast.ts"
 import { inline } from "../../client/Inline.ts"
 import { snapshotOf } from "../../client/Snapshot.ts"
-import { chromium } from "../Browser.ts"
+import { chromium, reason } from "../Browser.ts"
 import { until } from "../Daemon.ts"
 import type { Tab } from "../Tab.ts"
 import { runnable } from "./Docs.ts"
 import { snapshot } from "./Stage.ts"
 import { type Api } from "./Site.ts"
-import { reason, siteOf } from "./SiteOf.ts"
+import { siteOf } from "./SiteOf.ts"
 
 const nasty = `</script><script>alert(1)</script><!-- --> ]]> \u2028 \u2029 & &amp; <!--<script> " ' \\ é \ud83d`
 

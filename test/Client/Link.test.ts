@@ -12,13 +12,13 @@ beforeEach(() => {
 })
 afterEach(() => stage.leave())
 
-/** Every connection gets what it lacks, and pings. */
 const busyFor = (seconds: string) => () =>
   Response.json(
     { status: 503, code: "unavailable", detail: "busy" },
     { status: 503, headers: { "content-type": "application/problem+json", "retry-after": seconds } }
   )
 
+/** Every connection gets what it lacks, and pings. */
 const serving = (line: Line) => {
   const since = line.query.get("since")
   if (since === null) line.say(snapshot(1, rows))
@@ -299,14 +299,52 @@ describe("a client's connection", () => {
     cast.close()
   })
 
-  it("takes what somebody in between answers for passing, whatever the status", async () => {
-    stage.greet = (line) => line.end(403)
+  it("takes what somebody in between answers for passing, whatever the status, also where it is a problem", async () => {
+    for (const problem of [undefined, { title: "Forbidden", detail: "of the gateway" }]) {
+      stage.greet = (line) => line.end(403, problem)
+      const before = stage.lines.length
+      const cast = stage.connect({ roads: ["stream"] })
+      cast.subscribe(() => {})
+      await stage.pass(5 * second)
+      assert.isAbove(stage.lines.length, before + 2)
+      assert.strictEqual(cast.status.state, "connecting")
+      cast.close()
+    }
+  })
+
+  it("comes back, and notices silence, though the clock is set back by a day", async () => {
+    const setBack = () => vi.setSystemTime(Date.now() - 86_400 * second)
+    stage.greet = (line) => line.end(503, { code: "unavailable" }, { "retry-after": "2" })
     const cast = stage.connect({ roads: ["stream"] })
     cast.subscribe(() => {})
-    await stage.pass(5 * second)
-    assert.isAbove(stage.lines.length, 2)
-    assert.strictEqual(cast.status.state, "connecting")
+    await stage.pass(second)
+    stage.greet = (line) => line.say(snapshot(1, rows))
+    setBack()
+    await stage.pass(second)
+    assert.strictEqual(cast.status.state, "live")
+    setBack()
+    await stage.pass(second)
+    const before = stage.lines.length
+    await stage.pass(50 * second)
+    assert.isAbove(stage.lines.length, before)
     cast.close()
+  })
+
+  it("is over when it is closed: whoever waits for rows is told, and nothing is asked any more", async () => {
+    const cast = stage.connect()
+    const waiting = cast.ready().catch(({ code }: CastError) => code)
+    await stage.pass(second)
+    cast.close()
+    await stage.pass(second)
+    assert.strictEqual(await waiting, "closed" as never)
+    const later = cast.ready().catch(({ code }: CastError) => code)
+    await stage.pass(second)
+    assert.strictEqual(await later, "closed" as never)
+    const before = stage.lines.length
+    cast.reconnect()
+    cast.subscribe(() => {})
+    await stage.pass(10 * second)
+    assert.strictEqual(stage.lines.length, before)
   })
 
   describe("with a token", () => {
@@ -517,6 +555,55 @@ describe("a client's connection", () => {
       await stage.pass(100)
       assert.strictEqual(cast.pools.get("a")!.usd, "7")
       assert.deepStrictEqual([...cast.toasts.keys()], ["a", "b"])
+      cast.close()
+    })
+
+    it("asks of what is to be kept alive only what is its own", async () => {
+      const cast = stage.connect({
+        collections: ["pools", "toasts"],
+        keepAlive: ["toasts"],
+        interval: "1s",
+        query: { fields: "usd", "pools.keys": "a", "toasts.where": "usd:1" }
+      })
+      cast.subscribe(() => {})
+      await stage.pass(second)
+      assert.deepStrictEqual(Object.fromEntries(stage.line.query), {
+        collections: "pools,toasts",
+        interval: "1s",
+        fields: "usd",
+        "pools.keys": "a",
+        "toasts.where": "usd:1"
+      })
+      stage.hide(true)
+      await stage.pass(31 * second)
+      assert.deepStrictEqual(Object.fromEntries(stage.line.query), {
+        collections: "toasts",
+        interval: "1s",
+        fields: "usd",
+        "toasts.where": "usd:1"
+      })
+      cast.close()
+    })
+
+    it("asks for a snapshot where what was kept alive came from a server that is further behind", async () => {
+      const cast = stage.connect({
+        collections: ["pools", "toasts"],
+        keepAlive: ["toasts"],
+        roads: ["stream"]
+      })
+      cast.subscribe(() => {})
+      await stage.pass(second)
+      const whole = (revision: number, collections: object) =>
+        stage.line.say({ ...snapshot(revision, rows), collections } as never)
+      whole(9, { pools: { state: "live", rows }, toasts: { state: "live", rows } })
+      stage.hide(true)
+      await stage.pass(31 * second)
+      whole(7, { toasts: { state: "live", rows: {} } })
+      await stage.pass(100)
+      stage.hide(false)
+      await stage.pass(100)
+      assert.strictEqual(stage.line.query.get("collections"), "pools,toasts")
+      assert.strictEqual(stage.line.query.get("since"), null)
       cast.close()
     })
 

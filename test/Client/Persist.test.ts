@@ -3,9 +3,9 @@ import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
 
 import { type SnapshotMessage } from "../../client/Cast.ts"
 import { forget, type Keep, persisted, type PersistOptions } from "../../client/Persist.ts"
-import { chromium } from "../Browser.ts"
+import { chromium, reason } from "../Browser.ts"
 import { runnable } from "./Docs.ts"
-import { reason, siteOf } from "./SiteOf.ts"
+import { siteOf } from "./SiteOf.ts"
 import { type Api, change, cursor, snapshot, Stage } from "./Stage.ts"
 
 const second = 1_000

@@ -1,9 +1,9 @@
 /** React in a real Chromium and on a server: docs/client/react.md as written, and what its hooks promise. */
 import { assert, describe, it } from "@effect/vitest"
 
-import { chromium } from "../Browser.ts"
+import { chromium, reason } from "../Browser.ts"
 import { bundled, filesOf, imported } from "./Recipes.ts"
-import { reason, Frontend } from "./Frontend.ts"
+import { Frontend } from "./Frontend.ts"
 
 const files = filesOf("react.md")
 /** With one more file, which is the page. */

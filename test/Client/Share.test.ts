@@ -2,13 +2,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { SignJWT } from "jose"
 
-import { chromium } from "../Browser.ts"
+import { chromium, isThorough, reason } from "../Browser.ts"
 import { until } from "../Daemon.ts"
 import { sleep } from "../Http/Market.ts"
 import type { Tab } from "../Tab.ts"
 import { runnable } from "./Docs.ts"
 import { read } from "./Site.ts"
-import { isThorough, reason, siteOf } from "./SiteOf.ts"
+import { siteOf } from "./SiteOf.ts"
 
 const secret = "s".repeat(32)
 const options = `share: share()`
@@ -150,7 +150,7 @@ describe.skipIf(chromium === undefined)(`tabs that share${reason}`, { timeout: 6
     assert.strictEqual(await snapshots(last), 1)
   })
 
-  it("lose the server together, and are back together", async () => {
+  it.skipIf(!isThorough)("lose the server together, and are back together", async () => {
     const tabs = await open(4)
     await site.daemon.close()
     await sleep(500)
@@ -160,7 +160,7 @@ describe.skipIf(chromium === undefined)(`tabs that share${reason}`, { timeout: 6
     for (const tab of tabs) assert.isAtMost(await snapshots(tab), 2)
   })
 
-  it("lose the network together, and are back together", async () => {
+  it.skipIf(!isThorough)("lose the network together, and are back together", async () => {
     const tabs = await open(4)
     site.cable.pull()
     await sleep(3_000)
@@ -169,26 +169,29 @@ describe.skipIf(chromium === undefined)(`tabs that share${reason}`, { timeout: 6
     await site.isRight(tabs, 1)
   })
 
-  it("of one who asks for something else, or for somebody else, have connections of their own", async () => {
-    const [ana, again, ben] = await Promise.all([token("ana"), token("ana"), token("ben")])
-    const first = await site.reading(`${options}, token: "${ana}"`)
-    const others: Array<Tab> = []
-    for (const [more, connections] of [
-      [`${options}, token: "${again}"`, 1],
-      [`${options}, token: "${ben}"`, 2],
-      [`${options}, token: "${await token("ana", { ratecast: { read: ["rates", "chat"] } })}"`, 3],
-      [options, 4],
-      [`share: share("ana")`, 5],
-      [`${options}, query: { keys: "TON" }, collections: ["rates"]`, 6]
-    ] as const) {
-      const tab = await site.visit("/", undefined, first)
-      await read(tab, more)
-      others.push(tab)
-      await sleep(300)
-      await site.has(connections)
+  it.skipIf(!isThorough)(
+    "of one who asks for something else, or for somebody else, have connections of their own",
+    async () => {
+      const [ana, again, ben] = await Promise.all([token("ana"), token("ana"), token("ben")])
+      const first = await site.reading(`${options}, token: "${ana}"`)
+      const others: Array<Tab> = []
+      for (const [more, connections] of [
+        [`${options}, token: "${again}"`, 1],
+        [`${options}, token: "${ben}"`, 2],
+        [`${options}, token: "${await token("ana", { ratecast: { read: ["rates", "chat"] } })}"`, 3],
+        [options, 4],
+        [`share: share("ana")`, 5],
+        [`${options}, query: { keys: "TON" }, collections: ["rates"]`, 6]
+      ] as const) {
+        const tab = await site.visit("/", undefined, first)
+        await read(tab, more)
+        others.push(tab)
+        await sleep(300)
+        await site.has(connections)
+      }
+      await site.isRight([first, ...others.slice(0, 5)], 6)
     }
-    await site.isRight([first, ...others.slice(0, 5)], 6)
-  })
+  )
 
   it("that have no locks, as on a page that is not secure, have connections of their own", async () => {
     const first = await site.reading(options)

@@ -32,7 +32,7 @@ const bundled = async (file: string, without: ReadonlySet<string> = new Set()) =
     external: (id, from) =>
       !/^[./]/.test(id) || (from !== undefined && without.has(resolve(dirname(from), id)))
   })
-  const { output } = await bundle.generate({ format: "esm", minify: true })
+  const { output } = await bundle.generate({ format: "esm", minify: true, comments: false })
   await bundle.close()
   const [{ code, moduleIds }] = output
   return { bytes: gzipSync(code, { level: 9 }).length, modules: new Set(moduleIds) }

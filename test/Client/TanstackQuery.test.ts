@@ -4,10 +4,10 @@ import { dehydrate, focusManager, hydrate, QueryClient, QueryObserver } from "@t
 
 import type { CastError } from "../../client/Cast.ts"
 import { rowOptions, rowsOptions } from "../../client/TanstackQuery.ts"
-import { chromium } from "../Browser.ts"
+import { chromium, reason } from "../Browser.ts"
 import { market, measured, trade } from "./Market.ts"
 import { bundled, filesOf } from "./Recipes.ts"
-import { reason, Frontend } from "./Frontend.ts"
+import { Frontend } from "./Frontend.ts"
 import { change, cursor, snapshot, Stage } from "./Stage.ts"
 
 const second = 1_000

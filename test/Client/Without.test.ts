@@ -4,10 +4,10 @@ import * as http from "node:http"
 
 import { afterEach, assert, describe, it } from "@effect/vitest"
 
-import { chromium, patience } from "../Browser.ts"
+import { chromium, patience, reason } from "../Browser.ts"
 import { freePort, until as untilWithin } from "../Daemon.ts"
 import { filesOf } from "./Recipes.ts"
-import { reason, Frontend } from "./Frontend.ts"
+import { Frontend } from "./Frontend.ts"
 
 const until = (what: string, check: () => boolean | Promise<boolean>) => untilWithin(what, check, patience)
 

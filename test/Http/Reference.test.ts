@@ -3,9 +3,8 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 
 import { defineConfig, written } from "../../src/Config.ts"
-import { Browser, chromium } from "../Browser.ts"
+import { Browser, chromium, reason } from "../Browser.ts"
 import { Backend, type Daemon, startDaemon, until } from "../Daemon.ts"
-import { reason } from "../Page/Demo.ts"
 import { Tab } from "../Tab.ts"
 
 const config = defineConfig({

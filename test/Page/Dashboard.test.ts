@@ -5,12 +5,11 @@ import { Schema } from "effect"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 
 import { defineConfig, polled, source, written } from "../../src/Config.ts"
-import { Browser, chromium } from "../Browser.ts"
+import { Browser, chromium, reason } from "../Browser.ts"
 import { Backend, type Daemon, freePort, startDaemon, until } from "../Daemon.ts"
 import { Tab } from "../Tab.ts"
 import { grave } from "./Axe.ts"
 import { buildPage } from "./Build.ts"
-import { reason } from "./Demo.ts"
 
 const key = "a key of the tests, long enough"
 const backend = new Backend()

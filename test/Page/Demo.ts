@@ -8,10 +8,6 @@ import { type Daemon, freePort, startDaemon } from "../Daemon.ts"
 import { Tab, type TabOptions } from "../Tab.ts"
 import { buildPage } from "./Build.ts"
 
-/** Ends the name of what is skipped without a browser, so that a report says why. */
-export const reason =
-  chromium === undefined ? " (skipped: no Chromium in /usr/bin, and none in CHROMIUM)" : ""
-
 export class Demo {
   tab!: Tab
   private readonly options: SimulatorOptions

@@ -1,10 +1,10 @@
 /** The page as people use it, in a real Chromium, over the demo. */
 import { assert, describe, it } from "@effect/vitest"
 
-import { chromium } from "../Browser.ts"
+import { chromium, isThorough, reason } from "../Browser.ts"
 import { until } from "../Daemon.ts"
 import { grave } from "./Axe.ts"
-import { Demo, reason } from "./Demo.ts"
+import { Demo } from "./Demo.ts"
 
 interface Rates {
   readonly [key: string]: { readonly symbol: string; readonly tvlUsd: string }
@@ -65,35 +65,39 @@ describe.skipIf(chromium === undefined)(`the page in a browser${reason}`, () => 
     assert.strictEqual(await tab.evaluate("flashes"), 0)
   })
 
-  it("goes on from its cursor by every road and at every interval, without another snapshot", async () => {
-    const tab = await demo.visit()
-    await tab.shows("#connection-more", "by WebSocket")
-    await tab.click("#frames-toggle")
-    for (const [choice, road] of [
-      ["[name=road][value=stream]", "by SSE"],
-      ["[name=road][value=changes]", "by Long poll"],
-      ["[name=road][value=socket]", "by WebSocket"],
-      ["[name=interval][value='1s']", "by WebSocket"]
-    ] as const) {
-      await tab.click(choice)
-      await tab.evaluate(
-        `document.querySelector("#frames-list").replaceChildren(), window.since = Date.now()`
-      )
-      await tab.shows("#connection-more", road)
-      await tab.holds(
-        `frames ${road}`,
-        `[...document.querySelectorAll("#frames-list li")].some(({ dataset }) => parseInt(dataset.at) > since + 50)`
-      )
-      const snapshots = await tab.evaluate<number>(
-        `[...document.querySelectorAll("#frames-list li")]
+  it.skipIf(!isThorough)(
+    "goes on from its cursor by every road and at every interval, without another snapshot",
+    async () => {
+      const tab = await demo.visit()
+      await tab.shows("#connection-more", "by WebSocket")
+      await tab.click("#frames-toggle")
+      for (const [choice, road] of [
+        ["[name=road][value=stream]", "by SSE"],
+        ["[name=road][value=changes]", "by Long poll"],
+        ["[name=road][value=socket]", "by WebSocket"],
+        ["[name=interval][value='1s']", "by WebSocket"]
+      ] as const) {
+        await tab.click(choice)
+        await tab.evaluate(
+          `document.querySelector("#frames-list").replaceChildren(), window.since = Date.now()`
+        )
+        await tab.shows("#connection-more", road)
+        await tab.holds(
+          `frames ${road}`,
+          `[...document.querySelectorAll("#frames-list li")].some(({ dataset }) => parseInt(dataset.at) > since + 50)`
+        )
+        const snapshots = await tab.evaluate<number>(
+          `[...document.querySelectorAll("#frames-list li")]
           .filter((item) => parseInt(item.dataset.at) > since && item.textContent.includes("snapshot")).length`
-      )
-      assert.strictEqual(snapshots, 0, road)
-      await tab.shows("#frames-last", road)
-      await tab.shows("#connection-state", "Live")
-    }
-    assert.deepStrictEqual(tab.complaints, [])
-  }, 60_000)
+        )
+        assert.strictEqual(snapshots, 0, road)
+        await tab.shows("#frames-last", road)
+        await tab.shows("#connection-state", "Live")
+      }
+      assert.deepStrictEqual(tab.complaints, [])
+    },
+    60_000
+  )
 
   it("says how to get a frame elsewhere, and what it says there is so", async () => {
     const tab = await demo.visit()
@@ -124,21 +128,25 @@ describe.skipIf(chromium === undefined)(`the page in a browser${reason}`, () => 
     assert.strictEqual((JSON.parse(json!) as { readonly from: string }).from, from)
   }, 40_000)
 
-  it("says stale and why when the backend breaks, keeps its rows, and is live again when it is mended", async () => {
-    const tab = await demo.visit()
-    const before = (await symbols()).length
-    await tab.click("#simulator [value=status]")
-    await tab.shows("#banner", "The upstream answered with status 503.")
-    assert.match(await tab.text("#banner"), /stale, as of (\d+ min )?\d+ s ago/)
-    await tab.shows("#connection-state", "Stale")
-    assert.strictEqual(await tab.attribute("#tab-rates .dot", "data-tone"), "stale")
-    assert.strictEqual((await symbols()).length, before)
-    await tab.shows("[data-source=pools] .badge", "Failing")
-    await tab.shows("[data-source=pools] .badge", "Breaker open", 40_000)
-    await tab.click("#simulator [value=none]")
-    await until("live again", async () => !(await tab.isVisible("#banner")), 30_000)
-    await tab.shows("#connection-state", "Live")
-  }, 90_000)
+  it.skipIf(!isThorough)(
+    "says stale and why when the backend breaks, keeps its rows, and is live again when it is mended",
+    async () => {
+      const tab = await demo.visit()
+      const before = (await symbols()).length
+      await tab.click("#simulator [value=status]")
+      await tab.shows("#banner", "The upstream answered with status 503.")
+      assert.match(await tab.text("#banner"), /stale, as of (\d+ min )?\d+ s ago/)
+      await tab.shows("#connection-state", "Stale")
+      assert.strictEqual(await tab.attribute("#tab-rates .dot", "data-tone"), "stale")
+      assert.strictEqual((await symbols()).length, before)
+      await tab.shows("[data-source=pools] .badge", "Failing")
+      await tab.shows("[data-source=pools] .badge", "Breaker open", 40_000)
+      await tab.click("#simulator [value=none]")
+      await until("live again", async () => !(await tab.isVisible("#banner")), 30_000)
+      await tab.shows("#connection-state", "Live")
+    },
+    90_000
+  )
 
   it("has a source polled when somebody asks", async () => {
     const tab = await demo.visit()
@@ -149,19 +157,23 @@ describe.skipIf(chromium === undefined)(`the page in a browser${reason}`, () => 
     await until("by its key", async () => /rates was polled/.test(await tab.text("#said")))
   })
 
-  it("says that the connection is lost, since when, and where it goes on, until the daemon is back", async () => {
-    const tab = await demo.visit()
-    await demo.stop()
-    await tab.shows("#connection-state", "Stale")
-    await tab.shows("#connection-more", "again")
-    await tab.shows("#banner", "to go on at revision")
-    await demo.serve()
-    // It may have come back by itself before.
-    await tab.evaluate("document.querySelector('#reconnect').click()")
-    await tab.shows("#connection-state", "Live")
-    await tab.click("#frames-toggle")
-    await tab.shows("#frames-list", "epoch")
-  }, 45_000)
+  it.skipIf(!isThorough)(
+    "says that the connection is lost, since when, and where it goes on, until the daemon is back",
+    async () => {
+      const tab = await demo.visit()
+      await demo.stop()
+      await tab.shows("#connection-state", "Stale")
+      await tab.shows("#connection-more", "again")
+      await tab.shows("#banner", "to go on at revision")
+      await demo.serve()
+      // It may have come back by itself before.
+      await tab.evaluate("document.querySelector('#reconnect').click()")
+      await tab.shows("#connection-state", "Live")
+      await tab.click("#frames-toggle")
+      await tab.shows("#frames-list", "epoch")
+    },
+    45_000
+  )
 
   it("says that the browser is offline", async () => {
     const tab = await demo.visit()

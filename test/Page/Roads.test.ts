@@ -1,8 +1,8 @@
 /** What a browser has without a library, `EventSource`, `WebSocket` and `fetch`, holds the same rows at the same cursor. */
 import { assert, describe, it } from "@effect/vitest"
 
-import { chromium } from "../Browser.ts"
-import { Demo, reason } from "./Demo.ts"
+import { chromium, reason } from "../Browser.ts"
+import { Demo } from "./Demo.ts"
 
 interface Roads {
   readonly [road: string]: {

@@ -1,11 +1,10 @@
 /** The menus as people see them, in a real Chromium, over `npm start menu` and its backend. */
 import { assert, describe, it } from "@effect/vitest"
 
-import { chromium } from "../../Browser.ts"
+import { chromium, reason } from "../../Browser.ts"
 import { until } from "../../Daemon.ts"
 import type { Tab } from "../../Tab.ts"
 import { cutOff, Example } from "../Example.ts"
-import { reason } from "../../Page/Demo.ts"
 
 const queriesOf = (tab: Tab) =>
   tab.evaluate<ReadonlyArray<string>>("Object.keys(menuStore.getState().api.queries)")

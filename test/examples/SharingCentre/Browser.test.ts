@@ -1,11 +1,10 @@
 /** The sharing centre as people use it, in a real Chromium, over `npm start sharing-centre` and its jobs backend. */
 import { assert, describe, it } from "@effect/vitest"
 
-import { chromium } from "../../Browser.ts"
+import { chromium, isThorough, reason } from "../../Browser.ts"
 import { until } from "../../Daemon.ts"
 import type { Tab } from "../../Tab.ts"
 import { Example } from "../Example.ts"
-import { reason } from "../../Page/Demo.ts"
 
 const words = (tab: Tab) => tab.texts("#jobs .word")
 const toasts = (tab: Tab) => tab.texts(".toast strong")
@@ -38,16 +37,18 @@ describe.skipIf(chromium === undefined)(`the sharing centre in a browser${reason
     [800, 600],
     [390, 700]
   ] as const)
-    it(`covers no reason of a failed job with what pops up, on ${width} × ${height}`, async () => {
-      const order = `covered-${width}`
-      const tab = await example.visit({ width, height }, `&order=${order}`)
-      await tab.shows("#state", "Live")
-      for (let i = 10; i < 26; i++)
-        await put(`${order}-${i}`, order, "failed", Date.now(), 60, "the recipient's server did not answer")
-      await until("all rows", async () => (await words(tab)).length === 16, 10_000)
-      assert.lengthOf(await toasts(tab), 3)
-      // Of rows that are in sight, and of all when they are scrolled to.
-      const [seen, covered] = await tab.evaluate<readonly [number, ReadonlyArray<string>]>(`(() => {
+    it.skipIf(!isThorough)(
+      `covers no reason of a failed job with what pops up, on ${width} × ${height}`,
+      async () => {
+        const order = `covered-${width}`
+        const tab = await example.visit({ width, height }, `&order=${order}`)
+        await tab.shows("#state", "Live")
+        for (let i = 10; i < 26; i++)
+          await put(`${order}-${i}`, order, "failed", Date.now(), 60, "the recipient's server did not answer")
+        await until("all rows", async () => (await words(tab)).length === 16, 10_000)
+        assert.lengthOf(await toasts(tab), 3)
+        // Of rows that are in sight, and of all when they are scrolled to.
+        const [seen, covered] = await tab.evaluate<readonly [number, ReadonlyArray<string>]>(`(() => {
         const box = document.querySelector("main").getBoundingClientRect()
         const inSight = [...document.querySelectorAll(".job-state .quiet")].filter((reason) => {
           const { bottom, top } = reason.getBoundingClientRect()
@@ -63,32 +64,38 @@ describe.skipIf(chromium === undefined)(`the sharing centre in a browser${reason
         if (isCovered(last)) covered.push(last)
         return [inSight.length, covered.map((reason) => reason.closest("tr").dataset.key)]
       })()`)
-      assert.isAtLeast(seen, 2)
-      assert.deepStrictEqual(covered, [])
-      assert.deepStrictEqual(tab.complaints, [])
-    }, 40_000)
+        assert.isAtLeast(seen, 2)
+        assert.deepStrictEqual(covered, [])
+        assert.deepStrictEqual(tab.complaints, [])
+      },
+      40_000
+    )
 
-  it("paints a job that changes all the time no more often than every three seconds", async () => {
-    const tab = await visit("busy")
-    await tab.evaluate(`
+  it.skipIf(!isThorough)(
+    "paints a job that changes all the time no more often than every three seconds",
+    async () => {
+      const tab = await visit("busy")
+      await tab.evaluate(`
       window.paints = []
       new MutationObserver(() => paints.push(Date.now())).observe(document.querySelector("#jobs tbody"), {
         subtree: true, attributes: true, attributeFilter: ["value", "data-state"]
       })`)
-    const end = Date.now() + 7_500
-    let puts = 0
-    while (Date.now() < end) {
-      await put("busy", "busy", "running", Date.now(), ++puts % 100)
-      await new Promise((done) => setTimeout(done, 100))
-    }
-    const paints = await tab.evaluate<ReadonlyArray<number>>("paints")
-    assert.isAbove(puts, 30)
-    assert.isAtLeast(paints.length, 2)
-    // Several marks of one row are one paint.
-    const moments = paints.filter((at, i) => i === 0 || at - paints[i - 1]! > 100)
-    assert.isAtMost(moments.length, 4)
-    for (const [i, at] of moments.entries()) if (i > 0) assert.isAtLeast(at - moments[i - 1]!, 2_800)
-  }, 40_000)
+      const end = Date.now() + 7_500
+      let puts = 0
+      while (Date.now() < end) {
+        await put("busy", "busy", "running", Date.now(), ++puts % 100)
+        await new Promise((done) => setTimeout(done, 100))
+      }
+      const paints = await tab.evaluate<ReadonlyArray<number>>("paints")
+      assert.isAbove(puts, 30)
+      assert.isAtLeast(paints.length, 2)
+      // Several marks of one row are one paint.
+      const moments = paints.filter((at, i) => i === 0 || at - paints[i - 1]! > 100)
+      assert.isAtMost(moments.length, 4)
+      for (const [i, at] of moments.entries()) if (i > 0) assert.isAtLeast(at - moments[i - 1]!, 2_800)
+    },
+    40_000
+  )
 
   it("after a reconnect tells only the newest, and pops up nothing older than a minute", async () => {
     const now = Date.now()
