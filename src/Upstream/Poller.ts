@@ -256,6 +256,10 @@ export const makePoller = Effect.fnUntraced(function* (options: {
   })
 
   const refresh = Effect.fnUntraced(function* (asked: number) {
+    const wasRead = source.once === true && running === undefined && startedAt > -Infinity
+    // Nobody reads it again: what counts is whether its commit does.
+    if (wasRead && (yield* Deferred.await(settledLast)))
+      return { refreshed: true, ok: true, retryAfterMs: times.refreshEvery }
     const retryAfterMs = untilForced()
     if (running === undefined && wanted === undefined && retryAfterMs > 0)
       return { refreshed: false, ok: yield* Deferred.await(settledLast), retryAfterMs }

@@ -32,6 +32,9 @@ export class BadKey extends Data.TaggedError("BadKey")<{ readonly detail: string
 
 /** Longer ones are not looked at. */
 const maxLength = 8 * 1024
+/** RFC 7515, 7.1 */
+const shape = /^[\w-]+\.[\w-]+\.[\w-]*$/
+const noToken = "this is not a token"
 /** Of other people's clocks, seconds: a token may be so much younger than it looks. Never older. */
 const clockTolerance = 30
 /** RFC 7518, 3.2: a key is as long as its hash. */
@@ -133,6 +136,8 @@ export const makeTokens = Effect.fnUntraced(function* ({
   ): Effect.fn.Return<Caller, BadToken> {
     if (token.length > maxLength)
       return yield* new BadToken({ detail: `a token has at most ${maxLength} characters`, isForged: true })
+    // Whatever keys there are, or will be: a guess at the API key is one also where tokens cannot be checked.
+    if (!shape.test(token)) return yield* new BadToken({ detail: noToken, isForged: true })
     const now = yield* Clock.currentTimeMillis
     const verify = verified(token, now)
     const { payload } = yield* Effect.flatMap(key, verify).pipe(
@@ -208,7 +213,7 @@ const reasonOf = (error: unknown, now: number): string => {
     return "the token is signed by an algorithm that does not count here"
   if (error instanceof errors.JWSSignatureVerificationFailed || error instanceof errors.JWKSNoMatchingKey)
     return "the token is not signed by a key that is known here"
-  return "this is not a token"
+  return noToken
 }
 
 const spans: ReadonlyArray<readonly [name: string, ms: number]> = [

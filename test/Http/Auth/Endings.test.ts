@@ -272,7 +272,11 @@ describe("a socket", () => {
 })
 
 describe("keys that cannot be fetched", () => {
-  const club = new Club({ JWT_SECRET: "", JWKS_URL: "http://127.0.0.1:1/keys" })
+  const club = new Club({
+    JWT_SECRET: "",
+    JWKS_URL: "http://127.0.0.1:1/keys",
+    AUTH_FAILURES_PER_MINUTE: "10"
+  })
 
   it("are not the token's fault: nobody is told to throw it away", async () => {
     const { privateKey } = generateKeyPairSync("ed25519")
@@ -287,6 +291,14 @@ describe("keys that cannot be fetched", () => {
     assert.strictEqual(`${stream.status} ${String(stream.goodbye!["code"])}`, "200 too_many")
     const socket = await SocketClient.open(`${club.url}/v1/socket`, byToken(token))
     assert.deepStrictEqual(await socket.closed, { code: 4429, reason: "too_many" })
+  })
+
+  it("leave guesses at the API key what they are: so many a minute, and no more", async () => {
+    const statuses: Array<number> = []
+    for (let i = 0; i < 30; i++)
+      statuses.push((await club.ask("GET", "/v1/snapshot", bearer(`a guess ${i}`))).status)
+    assert.deepStrictEqual([...new Set(statuses.slice(0, 10))], [401])
+    assert.deepStrictEqual([...new Set(statuses.slice(12))], [429])
   })
 })
 
