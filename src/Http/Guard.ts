@@ -4,7 +4,7 @@ import { HttpEffect, type HttpServerRequest, HttpServerResponse } from "effect/h
 
 import type { Unreadable } from "../Unreadable.ts"
 import { corsHeaders } from "./Cors.ts"
-import { handedOver } from "./Handover.ts"
+import { handedOver } from "./Handover/Release.ts"
 import { Problem, problemIn, problemResponse } from "./Problem.ts"
 
 const requests = Metric.counter("http_requests_total", {

@@ -11,7 +11,8 @@ import { ServeError } from "effect/http/HttpServerError"
 
 import type { Tls } from "../Settings.ts"
 import { steady } from "../Steady.ts"
-import { allowDetaching, isStreaming, keepAlive, rememberHead } from "./Handover.ts"
+import { allowDetaching, isOwned, keepAlive } from "./Handover/Detach.ts"
+import { rememberHead } from "./Handover/Upgrade.ts"
 import { Limits } from "./Limits.ts"
 import { Problem, refuseConnection } from "./Problem.ts"
 import { isTooSlow, lookEvery } from "./Slowness.ts"
@@ -38,7 +39,7 @@ const upgradesAt =
     headers.upgrade?.toLowerCase() === "websocket" &&
     method === "GET" &&
     (url === path || url.startsWith(`${path}?`)) &&
-    !isStreaming(socket)
+    !isOwned(socket)
 
 /** Of one connection of HTTP/2. */
 const maxConcurrentStreams = 100
@@ -157,7 +158,7 @@ const refusing = (maxHeaderSize: number) => {
     const isUnheard = !socket.writable || socket.secureConnecting === true
     if (error.code === "ECONNRESET" || isUnheard) return void socket.destroy()
     // In the middle of a stream an answer would be read as a part of it.
-    if (isStreaming(socket)) return void socket.destroy()
+    if (isOwned(socket)) return void socket.destroy()
     refuseConnection(socket, refusals[error.code ?? ""] ?? noHttp)
   }
 }
