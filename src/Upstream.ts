@@ -17,14 +17,16 @@ import { makeExtraction } from "./Upstream/Extraction.ts"
 import { makeLoad } from "./Upstream/Load.ts"
 import { makeOlder, type Older } from "./Upstream/Older.ts"
 import { makePoll } from "./Upstream/Poll.ts"
-import { makePoller, type Poller, type Reading, type Refreshed, timesOf } from "./Upstream/Poller.ts"
+import { makePoller, type Poller, type Refreshed, timesOf } from "./Upstream/Poller.ts"
+import type { Reading } from "./Upstream/Reading.ts"
 
 export { PollFailed } from "./Upstream/Failure.ts"
 export type { Extract, Failure, Notes, Since } from "./Upstream/Extract.ts"
 export { exactly } from "./Upstream/Exactly.ts"
 export { unfitField } from "./Upstream/Fit.ts"
 export { threadFrom } from "./Upstream/Extraction.ts"
-export type { Outcome, Reading, Refreshed } from "./Upstream/Poller.ts"
+export type { Refreshed } from "./Upstream/Poller.ts"
+export type { Outcome, Reading } from "./Upstream/Reading.ts"
 
 /** Readings that wait for the engine. A full one holds the pollers, which is what should happen. */
 const readingsWaiting = 64

@@ -2,59 +2,16 @@
  * The life of one source: when it is polled. One poll at a time, always; slower while nobody reads; less while it fails.
  * A Schedule decides the ticks, a latch wakes it between them.
  */
-import { Clock, Deferred, Duration, Effect, Latch, Metric, Random, Schedule, type Scope } from "effect"
+import { Clock, Deferred, Duration, Effect, Latch, Random, Schedule, type Scope } from "effect"
 
 import type { NamedSource } from "../Catalog.ts"
 import { steady } from "../Steady.ts"
 import { makeBreaker } from "./Breaker.ts"
 import type { Demand } from "./Demand.ts"
 import { broken, type PollFailed } from "./Failure.ts"
+import { figuresOf } from "./Figures.ts"
 import type { Polled } from "./Poll.ts"
-
-/** What one poll said. */
-export type Outcome =
-  | Polled
-  | { readonly _tag: "Failed"; readonly failure: PollFailed }
-  /** Of a member of a family: nobody reads it any more, its rows may go. */
-  | { readonly _tag: "Idle" }
-
-export interface Reading {
-  /** `pools`, or a member of a family: `order:17`. */
-  readonly source: string
-  readonly at: number
-  readonly outcome: Outcome
-  /** Done when what this reading caused is committed: whether it counted. */
-  readonly settled: Deferred.Deferred<boolean>
-}
-
-const polls = Metric.counter("upstream_polls_total", {
-  description: "Polls by source and outcome: changed, unchanged, or the code of the failure",
-  incremental: true
-})
-const pollSeconds = Metric.histogram("upstream_poll_seconds", {
-  description: "Time of one poll, retries included",
-  boundaries: [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30]
-})
-const bodySize = Metric.gauge("upstream_body_size", {
-  description:
-    "Size of the last answer that was read, unpacked, in bytes: what every client would fetch by itself"
-})
-const rejected = Metric.counter("upstream_polls_rejected_total", {
-  description: "Polls not made because the circuit breaker of the source is open",
-  incremental: true
-})
-const breakerOpen = Metric.gauge("upstream_breaker_open", {
-  description: "1 while the circuit breaker of the source lets nothing through"
-})
-const lastAt = Metric.gauge("upstream_last_poll_timestamp_seconds", {
-  description: "When the last poll ended, seconds since 1970"
-})
-const lastSeconds = Metric.gauge("upstream_last_poll_seconds", {
-  description: "Time of the last poll, retries included"
-})
-const nextAt = Metric.gauge("upstream_next_poll_timestamp_seconds", {
-  description: "When the next poll is due, seconds since 1970; 0 where it has to be asked for"
-})
+import type { Outcome, Reading } from "./Reading.ts"
 
 /** Readers who only came by keep a source awake for this long, ms, and at least for two polls. */
 const linger = 30_000
@@ -114,7 +71,7 @@ export const makePoller = Effect.fnUntraced(function* (options: {
   const times = timesOf(source)
   const wall = yield* Clock.Clock
   const time = steady(wall)
-  const attributes = { source: source.name }
+  const figures = figuresOf(source.name)
   const latch = Latch.makeUnsafe(false)
   const breaker = yield* makeBreaker(name, { first: Math.max(times.every, 1_000), most: times.maxOpen })
 
@@ -168,18 +125,11 @@ export const makePoller = Effect.fnUntraced(function* (options: {
       running = undefined
       settledLast = Deferred.makeUnsafe()
       yield* Deferred.succeed(settledLast, false)
-      yield* Metric.update(Metric.withAttributes(rejected, attributes), 1)
+      yield* figures.rejected
       yield* Deferred.succeed(finished, undefined)
       return
     }
-    yield* Metric.update(Metric.withAttributes(lastAt, attributes), (yield* wall.currentTimeMillis) / 1000)
-    yield* Metric.update(Metric.withAttributes(lastSeconds, attributes), (endedAt - startedAt) / 1000)
-    const label =
-      outcome._tag === "Failed" ? outcome.failure.code : outcome._tag === "Bodies" ? "changed" : "unchanged"
-    yield* Metric.update(Metric.withAttributes(polls, { ...attributes, outcome: label }), 1)
-    yield* Metric.update(Metric.withAttributes(pollSeconds, attributes), (endedAt - startedAt) / 1000)
-    if (outcome._tag === "Bodies")
-      yield* Metric.update(Metric.withAttributes(bodySize, attributes), outcome.size)
+    yield* figures.polled(outcome, endedAt - startedAt)
     if (outcome._tag === "Failed") {
       notBefore = endedAt + (outcome.failure.retryAfterMs ?? 0)
       yield* Effect.logDebug("poll failed", outcome.failure).pipe(Effect.annotateLogs({ source: name }))
@@ -233,8 +183,7 @@ export const makePoller = Effect.fnUntraced(function* (options: {
   const announce = Effect.fnUntraced(function* (wait: number) {
     const openFor = yield* breaker.openFor
     const next = (yield* wall.currentTimeMillis) + Math.max(wait, openFor)
-    yield* Metric.update(Metric.withAttributes(breakerOpen, attributes), openFor > 0 ? 1 : 0)
-    yield* Metric.update(Metric.withAttributes(nextAt, attributes), Number.isFinite(next) ? next / 1000 : 0)
+    yield* figures.due(next, openFor > 0)
   })
 
   /** Waits for the next poll to be due. `true`: nobody has read this member of a family for a while. */

@@ -3,7 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 
-import { makePoller, type Reading } from "../../src/Upstream/Poller.ts"
+import { makePoller } from "../../src/Upstream/Poller.ts"
+import type { Reading } from "../../src/Upstream/Reading.ts"
 
 const loaded = Effect.fnUntraced(function* () {
   const readings: Array<Reading> = []
