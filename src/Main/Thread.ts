@@ -6,7 +6,7 @@ import { Cause, Effect, Exit, Layer, Option, References } from "effect"
 import { Catalog } from "../Catalog.ts"
 import { loadCatalog } from "../Catalog/Load.ts"
 import { Http, Quotas, Siblings } from "../Http.ts"
-import { Log, Readers } from "../Hub.ts"
+import { layerFollower, Log } from "../Hub.ts"
 import { Writes } from "../RateEngine.ts"
 import { Settings } from "../Settings.ts"
 import { type Orders, type Serving, serving } from "../Threads.ts"
@@ -27,7 +27,7 @@ const layerOf = ({ demand, held, listens, log, quotas, siblings, writes }: Servi
     Layer.provide(Http.layerReaders),
     // Only then: who connected before would wait, or find nothing.
     Layer.provide(Layer.effectDiscard(held)),
-    Layer.provide(Readers.layerFollower),
+    Layer.provide(layerFollower),
     Layer.provide(Layer.succeed(Siblings, siblings)),
     Layer.provide(Layer.succeed(Quotas, quotas)),
     Layer.provide(Layer.succeed(Demand, demand)),

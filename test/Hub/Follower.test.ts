@@ -10,6 +10,7 @@ import {
   type Frame,
   Hub,
   HubMemory,
+  layerFollower,
   layerMemory,
   Log,
   makeQuery,
@@ -121,7 +122,7 @@ const layerDemand = (entered: Array<string>) =>
 
 const follow = Effect.fnUntraced(function* (entered: Array<string> = []) {
   const { log } = yield* Hub
-  const context = yield* Readers.layerFollower.pipe(
+  const context = yield* layerFollower.pipe(
     Layer.provide(Layer.succeed(Log, log)),
     Layer.provide(layerDemand(entered)),
     Layer.build
@@ -210,10 +211,7 @@ describe("a hub that follows another", () => {
           })
       }
       yield* Layer.build(
-        Readers.layerFollower.pipe(
-          Layer.provide(Layer.succeed(Log, skipping)),
-          Layer.provide(layerDemand([]))
-        )
+        layerFollower.pipe(Layer.provide(Layer.succeed(Log, skipping)), Layer.provide(layerDemand([])))
       )
       assert.throws(() => hear!({ _tag: "Commit", revision: 99, text: "{}" }), /revision 99 after/)
       const other = new Map([...catalog.declared].filter(([name]) => name === "pools"))
