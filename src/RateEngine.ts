@@ -8,8 +8,8 @@ import { Clock, Context, Deferred, Effect, Fiber, FiberMap, Layer, PubSub, Queue
 
 import type { Answered } from "./Answered.ts"
 import { Catalog, declares } from "./Catalog.ts"
-import type { Commit } from "./Collection.ts"
-import { type Committed, type Consequence, Consequences, type Past } from "./RateEngine/Consequences.ts"
+import type { Board } from "./RateEngine/Board.ts"
+import { type Consequence, Consequences } from "./RateEngine/Consequences.ts"
 import { announce, say } from "./RateEngine/Remarks.ts"
 import { Waiting } from "./RateEngine/Loading.ts"
 import { Receiver } from "./RateEngine/Receiver.ts"
@@ -20,42 +20,11 @@ import { steady } from "./Steady.ts"
 import type { Unreadable } from "./Unreadable.ts"
 import { type Reading, Upstream } from "./Upstream.ts"
 
+export type { Beside, Board } from "./RateEngine/Board.ts"
 export { WriteRefused } from "./RateEngine/Writer.ts"
 export type { Repeat } from "./RateEngine/Repeats.ts"
 export { mostBytesOf } from "./RateEngine/Writing.ts"
 export type { Write, Wrote } from "./RateEngine/Writing.ts"
-
-/** Where commits go, and what they are compared with. */
-export interface Board extends Committed {
-  /** Collections that have been committed to, in this run or before. */
-  readonly names: () => Iterable<string>
-  /** Those of them that are in memory. */
-  readonly inMemory: () => Iterable<string>
-  /** Returns when everybody may see it. */
-  readonly commit: (commit: Commit, beside?: Beside) => Effect.Effect<void>
-  /** Writes of the last day that may come again, the oldest first. */
-  readonly answered: () => Iterable<Answered>
-  /** The upstream answered well and nothing changed: no commit, no revision. */
-  readonly touch: (asOf: Commit["asOf"]) => void
-  /** Of the newest commit. */
-  readonly revision: () => number
-  readonly at: () => number
-  /** When the oldest row was born, ms since 1970; `undefined` for no rows. */
-  readonly oldestAt: (collection: string) => number | undefined
-  /** Runs it with these collections in memory: members of families may be elsewhere. */
-  readonly present: <A, E, R>(
-    collections: ReadonlyArray<string>,
-    use: Effect.Effect<A, E, R>
-  ) => Effect.Effect<A, E | Unreadable, R>
-  /** Whether a row of this key has left the live window. */
-  readonly wasEvicted: (collection: string, key: string) => Effect.Effect<boolean, Unreadable>
-}
-
-/** What is kept with a commit, and no reader is told of. */
-export interface Beside {
-  readonly answered?: Answered | undefined
-  readonly past?: Past | undefined
-}
 
 type Event =
   /** The config may be another than that of the run before. */

@@ -15,27 +15,12 @@ import {
 } from "../Collection.ts"
 import type { WrittenOptions } from "../Config.ts"
 import type { Failure, Notes, Reading, Since } from "../Upstream.ts"
+import type { Committed, Past } from "./Board.ts"
 import { Derivation } from "./Derivation.ts"
 import { diffKeys, diffRows, emptyDelta, oldest, touchesRows } from "./Diff.ts"
 import { Intake } from "./Intake.ts"
 import { loaded } from "./Loading.ts"
 import { Tolerance } from "./Tolerance.ts"
-
-/** The rows as they are committed. */
-export interface Committed {
-  readonly rows: (collection: string) => Rows
-  readonly health: (collection: string) => Health
-  /** When the upstream last answered well, ms since 1970; 0 for never. */
-  readonly asOf: (collection: string) => number
-  /** Rows in order of birth, and when each was born, ms since 1970. */
-  readonly births: (collection: string) => Iterable<readonly [key: string, at: number]>
-}
-
-/** Of one collection. */
-export interface Past {
-  readonly collection: string
-  readonly rows: ReadonlyArray<readonly [key: string, row: Row]>
-}
 
 /** What somebody should hear of, though it changes nothing: mistakes of the upstream and of the config. */
 export interface Remark {

@@ -7,7 +7,7 @@ import { Deferred, Effect } from "effect"
 import type { Row } from "../Collection.ts"
 import type { WrittenOptions } from "../Config.ts"
 import type { Upstream } from "../Upstream.ts"
-import type { Committed } from "./Consequences.ts"
+import type { Committed } from "./Board.ts"
 import { emptyDelta } from "./Diff.ts"
 import { WriteRefused } from "./Writer.ts"
 
