@@ -11,7 +11,7 @@ import { snapshotOf } from "../../client/Snapshot.ts"
 import { chromium, reason } from "../Browser.ts"
 import { until } from "../Daemon.ts"
 import type { Tab } from "../Tab.ts"
-import { runnable } from "./Docs.ts"
+import { bundled, filesOf } from "./Recipes.ts"
 import { snapshot } from "./Stage.ts"
 import { type Api } from "./Site.ts"
 import { siteOf } from "./SiteOf.ts"
@@ -45,8 +45,9 @@ describe("inline", () => {
   })
 })
 
+const files = filesOf("inline.md")
 const load = async (file: string) =>
-  import(`data:text/javascript,${encodeURIComponent(await runnable("inline", file, "esm"))}`)
+  import(`data:text/javascript,${encodeURIComponent(await bundled(files, file, "node"))}`)
 
 describe.skipIf(chromium === undefined)(`a page with rows in it${reason}`, { timeout: 60_000 }, () => {
   const site = siteOf()
@@ -56,7 +57,7 @@ describe.skipIf(chromium === undefined)(`a page with rows in it${reason}`, { tim
   let script: string
   beforeAll(async () => {
     vi.stubEnv("RATECAST_URL", site.daemon.url)
-    script = await runnable("inline", "page.ts")
+    script = await bundled(files, "page.ts", "browser", "iife")
     ;({ page } = await load("request.ts"))
     const documented = (await load("server.ts")) as { readonly server: Server; readonly cast: typeof cast }
     cast = documented.cast

@@ -4,7 +4,7 @@ import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
 import { type SnapshotMessage } from "../../client/Cast.ts"
 import { forget, type Keep, persisted, type PersistOptions } from "../../client/Persist.ts"
 import { chromium, reason } from "../Browser.ts"
-import { runnable } from "./Docs.ts"
+import { bundled, filesOf } from "./Recipes.ts"
 import { siteOf } from "./SiteOf.ts"
 import { type Api, change, cursor, snapshot, Stage } from "./Stage.ts"
 
@@ -217,7 +217,7 @@ describe.skipIf(chromium === undefined)(`the next visit${reason}`, { timeout: 60
   const site = siteOf()
 
   it("shows rows without a server, as stale, and goes on when it is there", async () => {
-    const script = await runnable("persist", "persist.ts")
+    const script = await bundled(filesOf("persist.md"), "persist.ts", "browser", "iife")
     const first = await site.visit()
     await first.evaluate(script)
     await first.holds("rows", `document.title.endsWith(" live")`)

@@ -8,10 +8,10 @@ import { compileScript, parse } from "vue/compiler-sfc"
 
 export const root = join(import.meta.dirname, "../..")
 
-/** By the names that people import. */
 const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
   readonly exports: { readonly [entry: string]: string }
 }
+/** By the names that people import: files of this folder. */
 export const entries: { readonly [name: string]: string } = Object.fromEntries(
   Object.entries(exports)
     .filter(([entry]) => entry.startsWith("./client"))
@@ -42,7 +42,12 @@ const loaded = (name: string, code: string) => {
 }
 
 /** One script of them. `entry` is one of the files. */
-export const bundled = async (files: Files, entry: string, platform: "browser" | "node"): Promise<string> => {
+export const bundled = async (
+  files: Files,
+  entry: string,
+  platform: "browser" | "node",
+  format: "esm" | "iife" = "esm"
+): Promise<string> => {
   const bundle = await rolldown({
     input: place(entry),
     platform,
@@ -70,7 +75,7 @@ export const bundled = async (files: Files, entry: string, platform: "browser" |
       }
     ]
   })
-  const { output } = await bundle.generate({ format: "esm" })
+  const { output } = await bundle.generate({ format })
   await bundle.close()
   return output[0].code
 }

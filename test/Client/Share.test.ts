@@ -6,7 +6,7 @@ import { chromium, isThorough, reason } from "../Browser.ts"
 import { until } from "../Daemon.ts"
 import { sleep } from "../Http/Market.ts"
 import type { Tab } from "../Tab.ts"
-import { runnable } from "./Docs.ts"
+import { bundled, filesOf } from "./Recipes.ts"
 import { read } from "./Site.ts"
 import { siteOf } from "./SiteOf.ts"
 
@@ -60,7 +60,7 @@ describe.skipIf(chromium === undefined)(`tabs that share${reason}`, { timeout: 6
   })
 
   it("are as easy as the docs say", async () => {
-    const script = await runnable("share", "share.ts")
+    const script = await bundled(filesOf("share.md"), "share.ts", "browser", "iife")
     const first = await site.visit()
     const tabs = [first, await site.visit("/", undefined, first), await site.visit("/", undefined, first)]
     for (const tab of tabs) await tab.evaluate(script)

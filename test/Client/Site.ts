@@ -39,30 +39,10 @@ const makeConfig = (url: string) =>
   })
 export type Api = ReturnType<typeof makeConfig>
 
-/** A file of TypeScript as a page loads it. `ratecast/client` is the client here. */
-export const bundled = async (input: string, format: "iife" | "esm" = "iife"): Promise<string> => {
-  const client = new URL("../../client/", import.meta.url).pathname
-  const names = {
-    share: "Share",
-    persist: "Persist",
-    inline: "Inline",
-    snapshot: "Snapshot",
-    testing: "Testing"
-  }
-  const bundle = await rolldown({
-    input,
-    platform: "browser",
-    external: /^node:/,
-    resolve: {
-      alias: {
-        ...Object.fromEntries(
-          Object.entries(names).map(([name, file]) => [`ratecast/client/${name}`, `${client}${file}.ts`])
-        ),
-        "ratecast/client": `${client}Cast.ts`
-      }
-    }
-  })
-  const { output } = await bundle.generate({ format })
+/** What a page of the tests has of the client. */
+const client = async (): Promise<string> => {
+  const bundle = await rolldown({ input: join(import.meta.dirname, "page.ts"), platform: "browser" })
+  const { output } = await bundle.generate({ format: "iife" })
   await bundle.close()
   return output[0].code
 }
@@ -199,7 +179,7 @@ export class Site {
 
   async open(): Promise<void> {
     for (const name of ["index", "other"]) writeFileSync(join(this.folder, `${name}.html`), html(name))
-    writeFileSync(join(this.folder, "client.js"), await bundled(new URL("page.ts", import.meta.url).pathname))
+    writeFileSync(join(this.folder, "client.js"), await client())
     await this.backend.start()
     this.backend.body = [{ symbol: "TON", usd: "0.5" }]
     await this.serve()

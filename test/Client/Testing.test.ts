@@ -8,7 +8,7 @@ import { afterEach, assert, beforeEach, describe, it, vi } from "@effect/vitest"
 
 import { type Cast, type CastError, connect, type SnapshotMessage } from "../../client/Cast.ts"
 import { fakeCast } from "../../client/Testing.ts"
-import { runnable } from "./Docs.ts"
+import { bundled, filesOf } from "./Recipes.ts"
 import { snapshot } from "./Stage.ts"
 
 interface Api {
@@ -155,7 +155,7 @@ describe("a fake cast", () => {
 it("the docs' own test of a component passes as it stands there", async () => {
   const folder = mkdtempSync(join(tmpdir(), "ratecast-docs-"))
   const file = join(folder, "ton.test.mjs")
-  writeFileSync(file, await runnable("testing", "ton.test.ts", "esm"))
+  writeFileSync(file, await bundled(filesOf("testing.md"), "ton.test.ts", "node"))
   const { status, stdout } = spawnSync(process.execPath, ["--test", "--test-reporter=tap", file], {
     encoding: "utf8",
     env: { PATH: process.env["PATH"] }
