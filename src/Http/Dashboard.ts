@@ -18,6 +18,7 @@ import { takesGzip } from "./Gzip.ts"
 import { Problem } from "./Problem.ts"
 import { metricsText } from "./Reference.ts"
 import { cachingFor } from "./Road.ts"
+import { weakTagsOf } from "./Tags.ts"
 
 const types: { readonly [extension: string]: string } = {
   ".html": "text/html; charset=utf-8",
@@ -54,7 +55,7 @@ const filesOf = (folder: string): ReadonlyMap<string, File> =>
       const text = readFileSync(join(folder, name), "utf8")
       // It stands one step below the roads.
       const plain = Buffer.from(text.replace('data-base="./"', 'data-base="../"'))
-      const tag = `"${createHash("sha256").update(plain).digest("base64url").slice(0, 16)}"`
+      const tag = createHash("sha256").update(plain).digest("base64url").slice(0, 16)
       return [[name, { plain, packed: gzipSync(plain), type, tag }]]
     })
   )
@@ -74,10 +75,11 @@ export const dashboard = Effect.gen(function* () {
       const headers = {
         "cache-control": "no-cache",
         "content-security-policy": policy,
-        etag: file.tag,
+        // Weak: packed and plain it is the same file, and not the same bytes.
+        etag: `W/"${file.tag}"`,
         vary: "Accept-Encoding"
       }
-      if (request.headers["if-none-match"] === file.tag)
+      if (weakTagsOf(request.headers["if-none-match"]).includes(file.tag))
         return HttpServerResponse.empty({ status: 304, headers })
       return takesGzip(request.headers["accept-encoding"])
         ? HttpServerResponse.uint8Array(file.packed, {
