@@ -3,7 +3,7 @@ import uPlot from "uplot"
 
 import type { Row } from "../client/Cast.ts"
 import { byId, make, show, write } from "./Element.ts"
-import { clock, compact, grouped, none, placesOf } from "./Format.ts"
+import { clock, compact, grouped, moved, none, placesOf } from "./Format.ts"
 import type { Columns } from "./Columns.ts"
 import type { Series } from "./Series.ts"
 import type { Chosen } from "./Table.ts"
@@ -131,7 +131,7 @@ export class Chart {
   private get value(): number | undefined {
     const row = this.rowOf?.()
     const column = this.columns?.columns.find(({ field }) => field === this.field)
-    const value = row === undefined ? undefined : column?.value(row)
+    const value = row === undefined ? undefined : column?.value(row, this.chosen!.collection)
     return typeof value === "number" && Number.isFinite(value) ? value : undefined
   }
 
@@ -156,21 +156,24 @@ export class Chart {
     write(byId("chart-name"), name === "" ? "No row chosen" : name)
     const { value } = this
     const column = this.columns?.columns.find(({ field }) => field === this.field)
-    write(byId("chart-value"), row === undefined || column === undefined ? none : grouped(column.exact(row)))
+    show(byId("chart-now"), column !== undefined)
+    write(
+      byId("chart-value"),
+      row === undefined || column === undefined ? none : grouped(column.exact(row, this.chosen!.collection))
+    )
     const [first] = this.values
-    const moved = value === undefined || first === undefined || first === 0 ? 0 : value / first - 1
     write(
       byId("chart-moved"),
-      this.times.length < 2
+      value === undefined || first === undefined || this.times.length < 2
         ? ""
-        : `${moved >= 0 ? "+" : "−"}${(Math.abs(moved) * 100).toFixed(2)} % since ${clock(this.times[0]! * 1000)}`
+        : `${moved(first, value)} since ${clock(this.times[0]! * 1000)}`
     )
     const hasLine = this.times.length > 1
     show(byId("chart-empty"), !hasLine)
     write(
       byId("chart-empty"),
       this.chosen === undefined
-        ? ""
+        ? "Of a chosen row any number is shown here, as it moves."
         : this.field === ""
           ? "This collection has no numeric field."
           : "It has not moved since this page looks."
@@ -231,6 +234,7 @@ export class Chart {
           stroke: accent,
           width: 1.5,
           fill: colour("--accent-faint"),
+          fillTo: (plot) => plot.scales["y"]!.min ?? 0,
           paths: uPlot.paths.stepped!({ align: 1 }),
           points: { show: false }
         }

@@ -1,20 +1,24 @@
 /** How the fields of a collection are shown, from the shapes that the daemon tells, and from what its rows hold. */
 import type { Row } from "../client/Cast.ts"
-import { aligned, compact, mostPlaces, none, placesOf, short, when } from "./Format.ts"
-import type { Described, Shape } from "./Session.ts"
+import { aligned, compact, givenPlaces, mostPlaces, none, placesOf, short, when } from "./Format.ts"
+import { type Described, isFamily, prefixOf, type Shape } from "./Session.ts"
 
 export type Kind = "number" | "numbers" | "time" | "text" | "list"
 
+/** `of`: the name of the collection that a row is in, which in a family is that of its member. */
 export interface Column {
   readonly field: string
+  readonly title: string
   readonly kind: Kind
   /** Whether it may change while its row stays. */
   readonly isLive: boolean
-  readonly text: (row: Row) => string
+  /** In characters, of the longest among the rows that were looked at. */
+  readonly width: number
+  readonly text: (row: Row, of: string) => string
   /** To the last digit, for whoever wants to know. */
-  readonly exact: (row: Row) => string
+  readonly exact: (row: Row, of: string) => string
   /** What it is sorted by: of a number, the number. */
-  readonly value: (row: Row) => number | string
+  readonly value: (row: Row, of: string) => number | string
 }
 
 export interface Columns {
@@ -50,8 +54,9 @@ const textOf = (value: unknown): string =>
 const isPicture = (value: unknown): value is string =>
   typeof value === "string" && value.startsWith("data:image/")
 
-/** Rows that are looked at to choose a form for a column. */
+/** Rows that are looked at to choose a form for a column, and those of which it is made as wide. */
 const looked = 2_000
+const measured = 200
 const isMoment = (value: number) => Number.isInteger(value) && value > 1e12 && value < 4e12
 
 const kindOf = (shape: Shape, field: string, rows: ReadonlyArray<Row>): Kind => {
@@ -61,14 +66,14 @@ const kindOf = (shape: Shape, field: string, rows: ReadonlyArray<Row>): Kind => 
   return isTime ? "time" : "number"
 }
 
-/** Digits after the point for all of a column, or so large that letters say it better. */
+/** Digits after the point for all of a column, and no more than it has, or so large that letters say it better. */
 const formOf = (field: string, rows: ReadonlyArray<Row>): ((value: number) => string) => {
   let places = 0
   let most = 0
   for (const row of rows) {
     const value = numberOf(row[field])
     if (!Number.isFinite(value)) continue
-    places = Math.max(places, placesOf(value))
+    places = Math.max(places, Math.min(placesOf(value), givenPlaces(String(row[field]))))
     most = Math.max(most, Math.abs(value))
   }
   // An integer among others gets the places that they have.
@@ -77,6 +82,17 @@ const formOf = (field: string, rows: ReadonlyArray<Row>): ((value: number) => st
 }
 
 const column = (field: string, shape: Shape, isLive: boolean, rows: ReadonlyArray<Row>): Column => {
+  const made = formed(field, shape, isLive, rows)
+  const width = rows.slice(0, measured).reduce((most, row) => Math.max(most, made.text(row, "").length), 0)
+  return { ...made, title: field, width }
+}
+
+const formed = (
+  field: string,
+  shape: Shape,
+  isLive: boolean,
+  rows: ReadonlyArray<Row>
+): Omit<Column, "title" | "width"> => {
   const kind = kindOf(shape, field, rows)
   const exact = (row: Row) => textOf(row[field])
   const common = { field, kind, isLive, exact }
@@ -100,9 +116,24 @@ const column = (field: string, shape: Shape, isLive: boolean, rows: ReadonlyArra
   return { ...common, text: exact, value: (row) => exact(row).toLowerCase() }
 }
 
+/** Of the rows of a family: the id of the member that they are in. No field has this name. */
+const member = (prefix: string): Column => {
+  const exact = (_: Row, of: string) => of.slice(prefix.length)
+  return {
+    field: "*",
+    title: "member",
+    kind: "text",
+    isLive: false,
+    width: 16,
+    exact,
+    text: exact,
+    value: exact
+  }
+}
+
 /** `nameOf`: what another row is called, of which this one has the key; `undefined` where it is nobody's. */
 export const columnsOf = (
-  { fixed, key, live }: Pick<Described, "fixed" | "key" | "live">,
+  { fixed, key, live, name }: Pick<Described, "fixed" | "key" | "live" | "name">,
   all: ReadonlyArray<Row>,
   nameOf: (key: string) => string | undefined,
   iconOf: (key: string) => string | undefined
@@ -130,12 +161,13 @@ export const columnsOf = (
   )?.[0]
   const joined = (row: Row) =>
     (row[joins!] as ReadonlyArray<string>).map((each) => nameOf(each) ?? short(each)).join(" / ")
+  const own = shapes
+    .filter(([field]) => !pictures.includes(field) && field !== label && field !== joins)
+    .map(([field, shape, isLive]) => column(field, shape, isLive, rows))
+    // What stays is read once; what moves is looked at.
+    .toSorted((a, b) => Number(a.isLive) - Number(b.isLive))
   return {
-    columns: shapes
-      .filter(([field]) => !pictures.includes(field) && field !== label && field !== joins)
-      .map(([field, shape, isLive]) => column(field, shape, isLive, rows))
-      // What stays is read once; what moves is looked at.
-      .toSorted((a, b) => Number(a.isLive) - Number(b.isLive)),
+    columns: isFamily(name) ? [member(prefixOf(name)), ...own] : own,
     label: (row, id) => (label !== undefined ? textOf(row[label]) : joins !== undefined ? joined(row) : id),
     icon: (row) => {
       const own = pictures[0] === undefined ? undefined : row[pictures[0]]

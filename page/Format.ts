@@ -32,6 +32,12 @@ export const placesOf = (value: number): number => {
   return Math.min(mostPlaces, Math.max(2, 4 - Math.floor(Math.log10(Math.abs(value)))))
 }
 
+/** How many places it came with: what is not there is not shown as if somebody had measured it. */
+export const givenPlaces = (text: string): number => {
+  const [, rest = "", power = "0"] = /^[^.e]*(?:\.(\d+))?(?:e([+-]\d+))?$/i.exec(text) ?? []
+  return Math.max(0, rest.length - Number(power))
+}
+
 /**
  * Five significant digits, filled up to `places` so that points line up. Where even that is not enough, zeros are counted
  * as on every exchange: 0.0₇1234 is 0.00000001234… with seven of them.
@@ -85,6 +91,15 @@ export const share = (value: number): string => {
   return hundredths < 0.0005 ? "less than 0.001 %" : `${Number(hundredths.toPrecision(2))} %`
 }
 
+/** How far it is from where it began: as a share of that, where it has not been 0 or below. */
+export const moved = (from: number, to: number): string => {
+  const sign = to >= from ? "+" : "−"
+  if (from <= 0 || to < 0)
+    return sign + fixed(Math.abs(to - from), placesOf(to - from)).replace(/(\.\d*?)0+$/, "$1")
+  const hundredths = Math.abs(to / from - 1) * 100
+  return `${sign}${hundredths === 0 || hundredths >= 0.1 ? fixed(hundredths, 2) : Number(hundredths.toPrecision(2))} %`
+}
+
 /** How long something took, ms. */
 export const took = (ms: number): string =>
   !Number.isFinite(ms)
@@ -118,6 +133,16 @@ export const when = (at: number, now = Date.now()): string =>
 
 export const plural = (count: number, one: string, many = `${one}s`): string =>
   `${whole(count)} ${count === 1 ? one : many}`
+
+/** What a daemon says in a few words, as a line by itself. */
+export const sentence = (text: string): string =>
+  text === "" ? "" : `${text[0]!.toUpperCase()}${text.slice(1)}${/[.!?…]$/.test(text) ? "" : "."}`
+
+/** Of many the first two, and how many more there are. */
+export const listed = (names: ReadonlyArray<string>): string => {
+  const said = names.length > 3 ? [...names.slice(0, 2), `${whole(names.length - 2)} more`] : names
+  return said.length < 2 ? said.join() : `${said.slice(0, -1).join(", ")} and ${said.at(-1)}`
+}
 
 /** An address that nobody reads to the end. */
 export const short = (address: string): string => {

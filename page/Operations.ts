@@ -3,15 +3,20 @@
  * says in words why there are none; rows are shown all the same.
  */
 import { byId, make, mark, show, write } from "./Element.ts"
-import { brief, clock, long, none, plural, share, size, took, whole } from "./Format.ts"
+import { brief, clock, listed, long, none, plural, share, size, took, whole } from "./Format.ts"
 import { type Figures, RawCost, readMetrics, type Source } from "./Metrics.ts"
 import type { Session } from "./Session.ts"
 
 const every = 2_000
 const minute = 60_000
 
+/** More of them are told in a line each, until somebody opens one. */
+const mostOpen = 3
+
 interface Card {
   readonly element: HTMLElement
+  readonly details: HTMLDetailsElement
+  readonly brief: HTMLElement
   readonly refresh: HTMLElement
   readonly state: HTMLElement
   readonly facts: ReadonlyMap<string, HTMLElement>
@@ -97,17 +102,24 @@ export class Operations {
 
   paint(): void {
     const { figures } = this
-    const why = this.why
-    for (const id of ["sources-why", "readers-why"]) {
-      show(byId(id), why !== "")
-      write(byId(id), why)
+    const { why } = this
+    const isPolled = figures === undefined || figures.sources.size > 0
+    for (const [id, text] of [
+      ["sources-why", isPolled ? why : "No source has been polled yet."],
+      ["readers-why", why]
+    ] as const) {
+      show(byId(id), text !== "")
+      write(byId(id), text)
     }
     show(byId("sources-list"), figures !== undefined)
     show(byId("readers-list"), figures !== undefined)
     for (const link of document.querySelectorAll<HTMLElement>("[data-operators]"))
       show(link, figures !== undefined && this.session.token === "")
     if (figures !== undefined) {
+      const before = this.cards.size
       for (const [name, source] of figures.sources) this.paintSource(name, source)
+      if (before <= mostOpen && this.cards.size > mostOpen)
+        for (const { details } of this.cards.values()) details.open = false
       for (const [name, { element }] of this.cards) show(element, figures.sources.has(name))
       this.paintReaders(figures)
     }
@@ -138,6 +150,7 @@ export class Operations {
       await this.ask()
     })
     const list = make("dl", { class: "facts" })
+    const line = make("span", { class: "quiet" })
     const values = new Map(
       facts.map((fact) => {
         const value = make("dd", {}, none)
@@ -145,20 +158,21 @@ export class Operations {
         return [fact, value] as const
       })
     )
-    const element = make(
-      "li",
-      { class: "source", "data-source": name },
-      make("div", { class: "line" }, make("h3", {}, name), state, refresh),
+    const details = make(
+      "details",
+      { open: true },
+      make("summary", { class: "line" }, make("h3", {}, name), state, line),
       list
     )
+    const element = make("li", { class: "source", "data-source": name }, details, refresh)
     byId("sources-list").append(element)
-    const card = { element, refresh, state, facts: values }
+    const card = { element, details, brief: line, refresh, state, facts: values }
     this.cards.set(name, card)
     return card
   }
 
   private paintSource(name: string, source: Source): void {
-    const { facts, refresh, state } = this.card(name)
+    const { brief: line, facts, refresh, state } = this.card(name)
     show(refresh, this.session.names.includes(name))
     const { now } = this.session
     const waits = source.nextAt === undefined ? undefined : source.nextAt - now
@@ -169,7 +183,9 @@ export class Operations {
     mark(state, "data-tone", source.isOpen ? "bad" : isIll ? "stale" : "live")
     const put = (fact: typeof facts extends ReadonlyMap<infer Fact, unknown> ? Fact : never, text: string) =>
       write(facts.get(fact)!, text)
-    put("Last poll", source.lastAt === undefined ? none : `${brief(now - source.lastAt)} ago`)
+    const last = source.lastAt === undefined ? none : `${brief(now - source.lastAt)} ago`
+    write(line, last)
+    put("Last poll", last)
     put("Took", source.took === undefined ? none : took(source.took))
     put("Answer", source.size === undefined ? none : size(source.size))
     put("Received", size(source.received))
@@ -198,7 +214,8 @@ export class Operations {
     const raw = this.cost.total
     const isKnown = this.figures !== undefined && raw > 0
     // Of one poll beside one snapshot there is nothing to learn yet.
-    const isTelling = isKnown && [...this.cost.fetches.values()].some(({ fetched }) => fetched > 1)
+    const isTelling =
+      isKnown && this.received > 0 && [...this.cost.fetches.values()].some(({ fetched }) => fetched > 1)
     const before = this.samples[0]
     const lastMinute = (total: number, then: number) =>
       before === undefined || before.at > Date.now() - minute + 2 * every
@@ -220,13 +237,13 @@ export class Operations {
     if (this.figures === undefined && this.refused !== undefined)
       return "The comparison is not available here: it needs the daemon's metrics."
     if (!isKnown) return "Waiting for the daemon's metrics."
-    const fetches = [...this.cost.fetches].map(
-      ([source, { fetched, size: length }]) => `${source} ${plural(fetched, "time")} (${size(length)})`
-    )
+    const fetches = [...this.cost.fetches]
+      .toSorted(([, a], [, b]) => b.fetched * b.size - a.fetched * a.size)
+      .map(([source, { fetched, size: length }]) => `${source} ${plural(fetched, "time")} (${size(length)})`)
     const others = this.readers !== undefined && this.readers > 1 ? `, for all ${this.readers} readers` : ""
     return (
       `Since ${clock(this.opened)} (${long(Date.now() - this.opened)}) a page that polls as often would have fetched ` +
-      `${fetches.join(", ")}. Ratecast polled once${others}. Characters before compression, polls that failed not counted.`
+      `${listed(fetches)}. Ratecast polled once${others}. Characters before compression, polls that failed not counted.`
     )
   }
 }

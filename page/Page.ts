@@ -2,19 +2,27 @@
 import type { Collection } from "../client/Cast.ts"
 import { Chart } from "./Chart.ts"
 import { startExamples, Simulator } from "./Demo.ts"
-import { byId, choices, make, mark, show, write } from "./Element.ts"
-import { whole } from "./Format.ts"
+import { byId, choices, make, show, write } from "./Element.ts"
+import { sentence } from "./Format.ts"
 import { Frames } from "./Frames.ts"
 import { startKeys } from "./Keys.ts"
 import { startLook } from "./Look.ts"
 import { Operations } from "./Operations.ts"
-import { type Asked, isFamily, Session } from "./Session.ts"
+import { type Asked, isFamily, prefixOf, Session } from "./Session.ts"
 import { State } from "./State.ts"
 import { Table } from "./Table.ts"
+import { Tabs } from "./Tabs.ts"
 
 const search = byId<HTMLInputElement>("search")
-const tabs = byId("tabs")
-let shown = location.hash.slice(1)
+/** As a link says it, which may be written by hand. */
+const nameIn = (hash: string) => {
+  try {
+    return decodeURIComponent(hash.slice(1))
+  } catch {
+    return hash.slice(1)
+  }
+}
+let shown = nameIn(location.hash)
 let received = 0
 
 const session = new Session(
@@ -25,6 +33,8 @@ const session = new Session(
     changed: (collection, keys) => changed(collection, keys),
     heard: (heard) => {
       const { length } = heard.text
+      // Now it is a reader, too.
+      if (received === 0) void operations.ask()
       received += length
       operations.note(length)
       const { at, cursor } = frames.note(heard)
@@ -40,6 +50,7 @@ const state = new State(session)
 const frames = new Frames(session)
 const chart = new Chart()
 const operations = new Operations(session, said)
+const tabs = new Tabs(session, (name) => choose(name))
 const table = new Table({
   chosen: (chosen) =>
     chart.open(chosen, table.columns!, table.series, table.sorted.by, () => table.rowOf(chosen)),
@@ -53,8 +64,9 @@ const paint = () => {
   isDue = true
   requestAnimationFrame(() => {
     isDue = false
+    table.hold(held(shown))
     state.paint(frames.lags, received)
-    paintTabs()
+    tabs.paint(shown)
     paintEmpty()
   })
 }
@@ -62,9 +74,10 @@ const paint = () => {
 const held = (name: string) => session.held(name)
 
 const changed = (collection: Collection, keys: ReadonlySet<string>) => {
-  if (held(shown).includes(collection)) {
+  const { name } = collection
+  if (isFamily(shown) ? name.startsWith(prefixOf(shown)) : name === shown) {
     table.note(collection, keys)
-    chart.note(collection.name, keys)
+    chart.note(name, keys)
   }
   paint()
 }
@@ -72,12 +85,14 @@ const changed = (collection: Collection, keys: ReadonlySet<string>) => {
 const open = () => {
   const { described } = session
   if (!described.some(({ name }) => name === shown)) shown = described.at(-1)?.name ?? ""
+  // With another query there is another connection, of which it is told anew.
+  if (session.read(shown)) return
   const one = described.find(({ name }) => name === shown)
   if (one === undefined) {
     chart.clear()
     table.close()
   } else table.open(one, held(shown), () => session.all)
-  makeTabs()
+  tabs.make()
   paint()
 }
 
@@ -85,87 +100,49 @@ const choose = (name: string) => {
   if (name !== shown) chart.clear()
   shown = name
   history.replaceState(null, "", `#${encodeURIComponent(name)}`)
-  session.read(name)
   open()
 }
 
-const makeTabs = () => {
-  const names = session.described.map(({ name }) => name)
-  const there = [...tabs.children].map((tab) => (tab as HTMLElement).dataset["name"])
-  if (names.join("\n") === there.join("\n")) return
-  tabs.replaceChildren(
-    ...session.described.map(({ kind, name }) => {
-      const tab = make(
-        "button",
-        { type: "button", role: "tab", id: `tab-${name}`, "aria-controls": "rows", "data-name": name },
-        make("span", { class: "dot", "aria-hidden": "true" }),
-        make("span", { class: "label" }, name),
-        make("span", { class: "kind" }, kind),
-        make("span", { class: "count" }),
-        make("span", { class: "unseen state" })
-      )
-      tab.addEventListener("click", () => choose(name))
-      return tab
-    })
-  )
-}
-
-/** In its row alone: the page stays where it is. */
-const reveal = (tab: HTMLElement) => {
-  const { clientWidth, scrollLeft } = tabs
-  if (tab.offsetLeft < scrollLeft) tabs.scrollLeft = tab.offsetLeft
-  else if (tab.offsetLeft + tab.offsetWidth > scrollLeft + clientWidth)
-    tabs.scrollLeft = tab.offsetLeft + tab.offsetWidth - clientWidth
-}
-
-const paintTabs = () => {
-  for (const tab of tabs.children as HTMLCollectionOf<HTMLElement>) {
-    const one = session.described.find(({ name }) => name === tab.dataset["name"])
-    if (one === undefined) continue
-    const own = isFamily(one.name) ? undefined : held(one.name)[0]
-    const isConnected = session.status?.state === "live" || session.status?.state === "connecting"
-    const known = own?.status.state ?? one.state
-    const tone =
-      known === "live" && !isConnected
-        ? held(one.name).length > 0 && session.status?.retryAt !== undefined
-          ? "offline"
-          : known
-        : known
-    mark(tab.querySelector(".dot")!, "data-tone", tone)
-    write(tab.querySelector(".state")!, tone)
-    write(tab.querySelector(".count")!, whole(own === undefined ? one.rows : own.rows.length))
-    const isShown = one.name === shown
-    if (isShown && tab.getAttribute("aria-selected") !== "true") reveal(tab)
-    mark(tab, "aria-selected", String(isShown))
-    mark(tab, "tabindex", isShown ? "0" : "-1")
-  }
+/** Why there is no row to see; `undefined` while they are waited for. */
+const whyEmpty = (rows: number): string | undefined => {
+  const { described, problem, token } = session
+  if (problem?.status === 401 || problem?.status === 403)
+    return token === ""
+      ? "This daemon shows its rows to whoever may read them."
+      : "With this token there is nothing to read here."
+  if (problem !== undefined && described.length === 0) return sentence(problem.detail)
+  const sought = search.value.trim()
+  if (rows > 0)
+    return table.found === 0 && sought !== "" ? `Nothing here has “${sought.slice(0, 60)}” in it.` : ""
+  const one = described.find(({ name }) => name === shown)
+  if (one === undefined) return undefined
+  if (isFamily(shown))
+    return one.kind === "polled"
+      ? "No member is read now. Each is shown here while somebody reads it."
+      : "No rows in any member. They are shown as soon as there are any."
+  const { error = one.error, state = one.state } = session.held(shown)[0]?.status ?? {}
+  if (state !== "loading") return "No rows. They are shown as soon as there are any."
+  return error === undefined ? undefined : `No rows yet. ${error.detail}`
 }
 
 const paintEmpty = () => {
-  const { described, problem } = session
+  const { described, problem, status } = session
   const rows = held(shown).reduce((sum, { rows }) => sum + rows.length, 0)
-  const one = described.find(({ name }) => name === shown)
-  const own = held(shown)[0]?.status
-  const isLoading = problem === undefined && (one === undefined || (own?.state ?? one.state) === "loading")
+  const why = whyEmpty(rows)
   const needsToken = problem?.status === 401 || problem?.status === 403
-  const text = needsToken
-    ? "This daemon shows its rows to whoever may read them."
-    : problem !== undefined && described.length === 0
-      ? problem.detail
-      : rows === 0
-        ? isLoading
-          ? own?.error !== undefined
-            ? `No rows yet. ${own.error.detail}`
-            : ""
-          : "No rows. They are shown as soon as there are any."
-        : table.found === 0 && search.value.trim() !== ""
-          ? `Nothing here has “${search.value.trim().slice(0, 60)}” in it.`
-          : ""
-  const isEmpty = text !== ""
-  show(byId("empty"), isEmpty)
-  write(byId("empty-text"), text)
+  show(byId("empty"), why !== undefined && why !== "")
+  write(byId("empty-text"), why ?? "")
   show(byId("empty-token"), needsToken)
-  show(byId("skeleton"), rows === 0 && !isEmpty)
+  write(byId("empty-token"), session.token === "" ? "Show a token" : "Show another token")
+  show(byId("skeleton"), why === undefined)
+  const isThere = status?.cursor !== undefined && described.some(({ name }) => name === shown)
+  write(byId("skeleton-why"), isThere ? "Waiting for the first answer of its upstream." : "")
+  show(byId("tools"), described.length > 0)
+  // What people write comes by itself; and a family has no upstream of its own, but each of its members.
+  show(
+    byId("refresh"),
+    !isFamily(shown) && described.some(({ kind, name }) => name === shown && kind !== "written")
+  )
   byId("grid").classList.toggle("bare", rows === 0)
 }
 
@@ -175,7 +152,7 @@ const sorts = () => {
   const { by, isDown } = table.sorted
   const options = [
     ["", "name"] as const,
-    ...(table.columns?.columns ?? []).map(({ field }) => [field, field] as const)
+    ...(table.columns?.columns ?? []).map(({ field, title }) => [field, title] as const)
   ]
   select.replaceChildren(
     ...options.flatMap(([value, label]) => [
@@ -190,18 +167,12 @@ const sorts = () => {
 const ask = (asked: Partial<Asked>) => session.ask(asked)
 
 const refresh = async () => {
-  if (shown === "" || isFamily(shown)) return
   const button = byId<HTMLButtonElement>("refresh")
+  if (button.hidden) return
   button.disabled = true
   said(await session.refresh(shown))
   button.disabled = false
   void operations.ask()
-}
-
-const step = (by: number) => {
-  const names = session.described.map(({ name }) => name)
-  const next = names[(names.indexOf(shown) + by + names.length) % names.length]
-  if (next !== undefined) choose(next)
 }
 
 const listen = () => {
@@ -241,14 +212,7 @@ const listen = () => {
   })
   byId("refresh").addEventListener("click", () => void refresh())
   byId("reconnect").addEventListener("click", () => session.reconnect())
-  tabs.addEventListener("keydown", (event) => {
-    const by = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0
-    if (by === 0) return
-    event.preventDefault()
-    step(by)
-    tabs.querySelector<HTMLElement>("[tabindex='0']")?.focus()
-    requestAnimationFrame(() => tabs.querySelector<HTMLElement>("[aria-selected=true]")?.focus())
-  })
+  window.addEventListener("hashchange", () => choose(nameIn(location.hash)))
   const dialog = byId<HTMLDialogElement>("token")
   for (const id of ["token-open", "empty-token"]) byId(id).addEventListener("click", () => dialog.showModal())
   byId("token-form").addEventListener("submit", () => {
@@ -266,8 +230,8 @@ const listen = () => {
   startLook(look, () => chart.look())
   startKeys([
     { key: "/", does: "search the rows", run: () => search.focus() },
-    { key: "]", does: "next collection", run: () => step(1) },
-    { key: "[", does: "collection before", run: () => step(-1) },
+    { key: "]", does: "next collection", run: () => tabs.step(1) },
+    { key: "[", does: "collection before", run: () => tabs.step(-1) },
     {
       key: "g",
       does: "go to the rows: arrows, Page Up and Down, Enter to chart one",

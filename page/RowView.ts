@@ -45,6 +45,7 @@ export class RowView {
   private readonly cells: ReadonlyArray<Cell>
   private icon: string | undefined
   private row: Row | undefined
+  private of = ""
 
   constructor(columns: Columns) {
     this.columns = columns
@@ -70,10 +71,11 @@ export class RowView {
   }
 
   /** `isNews`: it was here before, and has changed just now. */
-  paint(id: string, key: string, row: Row, series: Series, isNews: boolean): void {
+  paint(id: string, of: string, key: string, row: Row, series: Series, isNews: boolean): void {
     const before = this.row
     if (before === row) return
     this.row = row
+    this.of = of
     const label = this.columns.label(row, key)
     write(this.name, label === key ? short(key) : label)
     if (before === undefined) {
@@ -84,10 +86,11 @@ export class RowView {
       const { column, path, value } = cell
       // Most fields of a row that changes do not.
       if (before !== undefined && before[column.field] === row[column.field]) continue
-      const text = column.text(row)
-      const by = column.value(row)
+      const text = column.text(row, of)
+      const by = column.value(row, of)
+      // A time always rises.
       if (isNews && before !== undefined && !Object.is(by, cell.by))
-        flash(cell, typeof by === "number" ? by > (cell.by as number) : undefined)
+        flash(cell, typeof by === "number" && column.kind !== "time" ? by > (cell.by as number) : undefined)
       cell.by = by
       if (text !== cell.shown) {
         cell.shown = text
@@ -101,7 +104,8 @@ export class RowView {
   tell(target: Element, key: string): void {
     this.name.title = key
     const cell = this.cells.find(({ element }) => element.contains(target))
-    if (cell !== undefined && this.row !== undefined) cell.element.title = cell.column.exact(this.row)
+    if (cell !== undefined && this.row !== undefined)
+      cell.element.title = cell.column.exact(this.row, this.of)
   }
 
   /** It is to show another row. */

@@ -60,6 +60,9 @@ interface Tells {
 type Rows = { readonly [name: string]: Row }
 type AnyCast = Cast<Rows, string>
 
+/** What stands before the id of each of its members. */
+export const prefixOf = (family: string): string => family.slice(0, family.indexOf("*"))
+
 /** Where the daemon is: its page stands at its root, or beside it. */
 export const base = new URL(document.documentElement.dataset["base"] ?? "./", document.baseURI).href
 
@@ -94,6 +97,11 @@ export class Session {
     return this.cast?.status
   }
 
+  /** Whether it was there, and is not now. */
+  get isLost(): boolean {
+    return this.status?.retryAt !== undefined || this.status?.state === "offline"
+  }
+
   get now(): number {
     return Date.now() + this.ahead
   }
@@ -108,8 +116,8 @@ export class Session {
   held(name: string): ReadonlyArray<Collection> {
     if (this.cast === undefined) return []
     if (!isFamily(name)) return [this.cast.collection(name)]
-    const prefix = name.slice(0, name.indexOf("*"))
-    return [...this.cast.collections.values()].filter((one) => one.name.startsWith(prefix))
+    const prefix = prefixOf(name)
+    return this.all.filter((one) => one.name.startsWith(prefix))
   }
 
   /**
@@ -149,12 +157,13 @@ export class Session {
     await this.look()
   }
 
-  /** A family is read while somebody looks at it: that is what its members are polled for. */
-  read(name: string): void {
+  /** A family is read while somebody looks at it: that is what its members are polled for. Tells whether that is news. */
+  read(name: string): boolean {
     const family = isFamily(name) ? name : undefined
-    if (family === this.family) return
+    if (family === this.family) return false
     this.family = family
     this.open()
+    return true
   }
 
   reconnect(): void {
@@ -208,7 +217,11 @@ export class Session {
   }
 
   private open(): void {
-    if (this.described.length === 0) return this.tells.opened()
+    // Of families alone there is nothing to read until one is chosen.
+    if (this.names.length === 0) {
+      this.leave()
+      return this.tells.opened()
+    }
     const before = this.cast
     // Another query has another cursor.
     const isSame =

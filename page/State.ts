@@ -1,6 +1,6 @@
 /** The row of figures on top: the connection, how far it is and how late, and the banner where something is wrong. */
 import { byId, mark, show, write } from "./Element.ts"
-import { brief, long, none, plural, size, took, whole } from "./Format.ts"
+import { brief, listed, long, none, plural, sentence, size, took, whole } from "./Format.ts"
 import { roadName } from "./Frames.ts"
 import type { Session } from "./Session.ts"
 
@@ -8,6 +8,7 @@ const words = {
   connecting: "Connecting",
   live: "Live",
   stale: "Stale",
+  lost: "Reconnecting",
   offline: "Offline",
   failed: "Failed"
 } as const
@@ -21,7 +22,7 @@ export const revisionOf = (cursor: string | undefined): number | undefined =>
 export class State {
   private readonly session: Session
   private newest: number | undefined
-  private heardAt = Date.now()
+  private heardAt: number | undefined
 
   constructor(session: Session) {
     this.session = session
@@ -36,7 +37,13 @@ export class State {
     const { problem, status } = this.session
     const known = problem !== undefined && status === undefined ? "failed" : (status?.state ?? "connecting")
     // One collection that has no rows yet is said of by itself; the others are here.
-    const state = known === "connecting" && status?.cursor !== undefined ? "live" : known
+    const isThere = status?.cursor !== undefined
+    const state =
+      status?.retryAt !== undefined && isThere && known !== "offline" && known !== "failed"
+        ? "lost"
+        : known === "connecting" && isThere
+          ? "live"
+          : known
     const road = status === undefined ? "" : roadName(status.road)
     mark(byId("connection"), "data-tone", state)
     // Read aloud when it changes; the seconds beside it are not.
@@ -67,23 +74,25 @@ export class State {
       const seconds = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000))
       return `again ${seconds === 0 ? "now" : `in ${seconds} s`}`
     }
-    if (state === "failed" || state === "offline") return `last word ${brief(Date.now() - this.heardAt)} ago`
+    if (state === "failed" || state === "offline")
+      return this.heardAt === undefined ? "" : `last word ${brief(Date.now() - this.heardAt)} ago`
     return road === "" ? "" : `by ${road}`
   }
 
   private banner(state: keyof typeof words): string | undefined {
     const { described, problem, status } = this.session
-    if (state === "failed") return status?.error?.message || problem?.detail || "The daemon refuses."
+    if (state === "failed")
+      return sentence(status?.error?.message || problem?.detail || "The daemon refuses.")
     if (state === "offline") return "This browser is offline. Rows are those of the last word."
     const revision = revisionOf(status?.cursor)
+    if (status?.retryAt !== undefined && this.heardAt === undefined) return "The daemon cannot be reached."
     if (status?.retryAt !== undefined)
-      return `The connection is lost; last word ${long(Date.now() - this.heardAt)} ago${revision === undefined ? "." : `, to go on at revision ${whole(revision)}.`}`
+      return `The connection is lost; last word ${long(Date.now() - this.heardAt!)} ago${revision === undefined ? "." : `, to go on at revision ${whole(revision)}.`}`
     const ill = this.session.all.filter(({ status }) => status.state === "stale")
     if (ill.length > 0) {
-      const [first] = ill
-      const age =
-        first!.status.asOf === undefined ? "" : `, as of ${long(this.session.now - first!.status.asOf)} ago`
-      return `${ill.map(({ name }) => name).join(", ")} ${ill.length === 1 ? "is" : "are"} stale${age}. ${first!.status.error?.detail ?? ""}`
+      const oldest = Math.min(...ill.map(({ status }) => status.asOf ?? Infinity))
+      const age = oldest === Infinity ? "" : `, as of ${long(this.session.now - oldest)} ago`
+      return `${listed(ill.map(({ name }) => name))} ${ill.length === 1 ? "is" : "are"} stale${age}. ${ill[0]!.status.error?.detail ?? ""}`
     }
     const failing = described.find(({ error, state }) => state === "loading" && error !== undefined)
     return failing === undefined ? undefined : `${failing.name} has no rows yet. ${failing.error!.detail}`

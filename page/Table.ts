@@ -3,7 +3,7 @@
  * once a frame, and nothing where nobody looks.
  */
 import type { Collection, Row } from "../client/Cast.ts"
-import { type Columns, columnsOf, namesIn } from "./Columns.ts"
+import { type Column, type Columns, columnsOf, namesIn } from "./Columns.ts"
 import { byId, make, mark, show, write } from "./Element.ts"
 import { plural, whole } from "./Format.ts"
 import { Order } from "./Order.ts"
@@ -41,13 +41,27 @@ const split = (id: string): Chosen => {
 
 const isAddress = (text: string) => text.length > 24 && !text.includes(" ")
 
-/** By what is largest: of several numbers that is most often what a list is about. */
+/** By what is largest: of several numbers that is most often what a list is about. Where there is none, by what is newest. */
 const firstSort = (columns: Columns["columns"], row: Row): Sort => {
   const [largest] = columns
     .filter(({ isLive, kind }) => isLive && (kind === "number" || kind === "time"))
-    .map(({ field, value }) => ({ field, size: Math.abs(value(row) as number) || 0 }))
+    .map(({ field, kind, value }) => ({
+      field,
+      size: kind === "time" ? -1 : Math.abs(value(row, "") as number) || 0
+    }))
     .toSorted((a, b) => b.size - a.size)
   return largest === undefined ? { by: "", isDown: false } : { by: largest.field, isDown: true }
+}
+
+const byName = (held: ReadonlyArray<Collection>) => new Map(held.map((one) => [one.name, one]))
+
+/** At least, and of what is over: a number shows all its digits, and a text that is long gets more. */
+const widthOf = ({ isLive, kind, width }: Column): readonly [least: string, part: number] => {
+  if (kind === "text" || kind === "list") return ["112px", Math.min(Math.max(width / 20, 0.8), 3)]
+  const room = `calc(${width}ch + 32px)`
+  if (kind === "number")
+    return isLive ? [`max(var(--live), ${room} + var(--spark))`, 1] : [`max(104px, ${room})`, 0.7]
+  return kind === "time" ? [`max(104px, ${room})`, 0.7] : [`max(176px, ${room})`, 1]
 }
 
 export class Table {
@@ -58,7 +72,7 @@ export class Table {
   private readonly body = byId("grid-body")
   private readonly tells: Tells
   private described: Described | undefined
-  private held: ReadonlyArray<Collection> = []
+  private held: ReadonlyMap<string, Collection> = new Map()
   private others: () => ReadonlyArray<Collection> = () => []
   private readonly order = new Order(true)
   private sort: Sort = { by: "", isDown: false }
@@ -108,7 +122,7 @@ export class Table {
   open(described: Described, held: ReadonlyArray<Collection>, others: () => ReadonlyArray<Collection>): void {
     const isOther = this.described?.name !== described.name
     this.described = described
-    this.held = held
+    this.held = byName(held)
     this.others = others
     if (isOther) {
       this.columns = undefined
@@ -120,11 +134,19 @@ export class Table {
     this.update()
   }
 
+  /** Members of a family come as they are made. */
+  hold(held: ReadonlyArray<Collection>): void {
+    if (held.length === this.held.size) return
+    this.held = byName(held)
+    this.isStale = true
+    this.update()
+  }
+
   /** There is nothing to show. */
   close(): void {
     this.described = undefined
     this.columns = undefined
-    this.held = []
+    this.held = new Map()
     this.chosen = undefined
     this.series.forget()
     this.order.replace([], true)
@@ -151,15 +173,17 @@ export class Table {
   /** Notes what has changed, and how it has moved. */
   note(collection: Collection, keys: ReadonlySet<string>): void {
     const at = Date.now()
+    const { name } = collection
     const live = (this.columns?.columns ?? []).filter(({ isLive, kind }) => isLive && kind === "number")
     const changes: Array<readonly [string, number | string | undefined]> = []
     for (const key of keys) {
       const row = collection.get(key)
-      const id = idOf(collection.name, key)
+      const id = idOf(name, key)
       this.fresh.add(id)
       if (row !== undefined)
-        for (const { field, value } of live) this.series.note(id, field, value(row) as number, at)
-      changes.push([id, row !== undefined && this.fits(row, key) ? this.valueOf(row, key) : undefined])
+        for (const { field, value } of live) this.series.note(id, field, value(row, name) as number, at)
+      const isShown = row !== undefined && this.fits(row, key, name)
+      changes.push([id, isShown ? this.valueOf(row, key, name) : undefined])
     }
     // What it is sorted by, and found by, may be known only by the first rows.
     if (this.columns === undefined || this.isStale) this.isStale = true
@@ -177,7 +201,7 @@ export class Table {
   }
 
   rowOf({ collection, key }: Chosen): Row | undefined {
-    return this.held.find(({ name }) => name === collection)?.get(key)
+    return this.held.get(collection)?.get(key)
   }
 
   private choose(id: string): void {
@@ -188,7 +212,7 @@ export class Table {
   }
 
   private get first(): Row | undefined {
-    return this.held.find(({ rows }) => rows.length > 0)?.rows[0]
+    return this.held.values().find(({ rows }) => rows.length > 0)?.rows[0]
   }
 
   private prepare(): void {
@@ -197,7 +221,7 @@ export class Table {
       const { iconOf, nameOf } = namesIn(this.others())
       this.columns = columnsOf(
         this.described,
-        this.held.flatMap(({ rows }) => rows.slice(0, 2_000)),
+        [...this.held.values()].flatMap(({ rows }) => rows.slice(0, 2_000)),
         nameOf,
         iconOf
       )
@@ -208,17 +232,18 @@ export class Table {
       for (const { element } of this.views.values()) element.remove()
       this.views = new Map()
       const at = Date.now()
-      for (const { get, keys, name } of this.held)
+      for (const { get, keys, name } of this.held.values())
         for (const key of [...keys()].slice(0, 200))
           for (const { field, isLive, kind, value } of columns)
             if (isLive && kind === "number")
-              this.series.note(idOf(name, key), field, value(get(key)!) as number, at)
+              this.series.note(idOf(name, key), field, value(get(key)!, name) as number, at)
     }
     const entries = []
-    for (const { get, keys, name } of this.held)
+    for (const { get, keys, name } of this.held.values())
       for (const key of keys()) {
         const row = get(key)!
-        if (this.fits(row, key)) entries.push({ id: idOf(name, key), value: this.valueOf(row, key) })
+        if (this.fits(row, key, name))
+          entries.push({ id: idOf(name, key), value: this.valueOf(row, key, name) })
       }
     this.order.replace(entries, this.sort.isDown)
     this.isStale = false
@@ -229,19 +254,19 @@ export class Table {
     }
   }
 
-  private valueOf(row: Row, key: string): number | string {
+  private valueOf(row: Row, key: string, of: string): number | string {
     const { by } = this.sort
     const column = this.columns?.columns.find(({ field }) => field === by)
-    return column?.value(row) ?? (this.columns?.label(row, key) ?? key).toLowerCase()
+    return column?.value(row, of) ?? (this.columns?.label(row, key) ?? key).toLowerCase()
   }
 
-  private fits(row: Row, key: string): boolean {
+  private fits(row: Row, key: string, of: string): boolean {
     if (this.sought === "") return true
     let words = this.words.get(row)
     if (words === undefined) {
       const texts = Object.values(row).filter((value) => typeof value === "string" && !isAddress(value))
       words =
-        `${texts.join("\n")}\n${this.columns?.label(row, key) ?? ""}${isAddress(key) ? "" : `\n${key}`}`.toLowerCase()
+        `${texts.join("\n")}\n${of}\n${this.columns?.label(row, key) ?? ""}${isAddress(key) ? "" : `\n${key}`}`.toLowerCase()
       this.words.set(row, words)
     }
     // Every address has any three letters in it somewhere.
@@ -259,20 +284,15 @@ export class Table {
     }
     this.head.replaceChildren(
       cell("", this.described!.key, "first"),
-      ...columns.map(({ field, kind }) => cell(field, field, kind))
+      ...columns.map(({ field, kind, title }) => cell(field, title, kind))
     )
-    const widths = columns.map(({ isLive, kind }) =>
-      kind === "number" && isLive
-        ? "minmax(var(--live), 1fr)"
-        : kind === "numbers"
-          ? "minmax(176px, 1fr)"
-          : kind === "time"
-            ? "minmax(136px, 0.7fr)"
-            : kind === "number"
-              ? "minmax(104px, 0.7fr)"
-              : "minmax(112px, 0.8fr)"
+    const widths = [["var(--first)", 1.5] as const, ...columns.map(widthOf)]
+    // Head and rows are as wide as all of them at least: they share what is over alike.
+    this.grid.style.setProperty("--least", `calc(${widths.map(([least]) => least).join(" + ")})`)
+    this.grid.style.setProperty(
+      "--columns",
+      widths.map(([least, part]) => `minmax(${least}, ${part}fr)`).join(" ")
     )
-    this.grid.style.setProperty("--columns", `minmax(var(--first), 1.5fr) ${widths.join(" ")}`)
     mark(this.grid, "aria-colcount", String(columns.length + 1))
     this.markSort()
   }
@@ -331,13 +351,13 @@ export class Table {
       if (row === undefined) continue
       const view = this.views.get(id) ?? this.borrow(spare, columns)
       views.set(id, view)
-      view.paint(id, key, row, this.series, fresh.has(id))
+      view.paint(id, collection, key, row, this.series, fresh.has(id))
       view.place(from + i, rowHeight, id === this.chosen, from + i === this.active)
     }
     for (const { element } of spare) element.remove()
     this.views = views
     mark(grid, "aria-activedescendant", views.get(order.at(this.active) ?? "")?.element.id)
-    const all = this.held.reduce((sum, { rows }) => sum + rows.length, 0)
+    const all = this.held.values().reduce((sum, { rows }) => sum + rows.length, 0)
     write(byId("found"), this.sought === "" ? plural(all, "row") : `${whole(order.length)} of ${whole(all)}`)
   }
 

@@ -57,6 +57,9 @@ const get = (path: string, token?: string) =>
     headers: token === undefined ? {} : { authorization: `Bearer ${token}` }
   })
 
+const script = (headers: { readonly [name: string]: string }) =>
+  fetch(`${daemon.url}/live/dashboard/page.js`, { headers })
+
 describe("the dashboard of a daemon that others can reach", () => {
   it("is not there until it is allowed", async () => {
     const other = await startDaemon(small(), {})
@@ -78,8 +81,6 @@ describe("the dashboard of a daemon that others can reach", () => {
   })
 
   it("has a file asked for again only where it is another, by one weak tag, packed or not", async () => {
-    const script = (headers: { readonly [name: string]: string }) =>
-      fetch(`${daemon.url}/live/dashboard/page.js`, { headers })
     const packed = await script({ "accept-encoding": "gzip" })
     const plain = await script({ "accept-encoding": "identity" })
     assert.deepStrictEqual(

@@ -1,6 +1,18 @@
 import { assert, describe, it } from "@effect/vitest"
 
-import { aligned, compact, mostPlaces, placesOf, share, size, when } from "../../page/Format.ts"
+import {
+  aligned,
+  compact,
+  givenPlaces,
+  listed,
+  mostPlaces,
+  moved,
+  placesOf,
+  sentence,
+  share,
+  size,
+  when
+} from "../../page/Format.ts"
 
 /** Room as wide as a digit, made visible. */
 const seen = (text: string) => text.replaceAll("\u2007", "_")
@@ -37,6 +49,29 @@ describe("numbers of the page", () => {
     )
   })
 
+  it("have no place that they came without", () => {
+    assert.deepStrictEqual(
+      ["-7.5", "1.10", "100", "1e-7", "1.5e-7", "2e+21", "1.25E+1", ""].map(givenPlaces),
+      [1, 2, 0, 7, 8, 0, 1, 0]
+    )
+  })
+
+  it("say how far they are from where they began: by a share, where one can be said", () => {
+    assert.deepStrictEqual(
+      [
+        [100, 101.5],
+        [42_000, 42_000.8],
+        [8, 7],
+        [5, 5],
+        [-0.3, 0.5],
+        [0, 3],
+        [-8, -9.5],
+        [2, -1]
+      ].map(([from, to]) => moved(from!, to!)),
+      ["+1.50 %", "+0.0019 %", "−12.50 %", "+0.00 %", "+0.8", "+3", "−1.5", "−3"]
+    )
+  })
+
   it("are said by letters where nobody reads them to the end, all in one width", () => {
     const texts = [999, 1000, 999_999, 37_492_077_220_821, -5].map((value) => seen(compact(value)))
     assert.deepStrictEqual(texts, [
@@ -70,5 +105,26 @@ describe("numbers of the page", () => {
   it("name the day of a time that is not today's", () => {
     const at = new Date(2026, 2, 9, 8, 7, 6).getTime()
     assert.deepStrictEqual([when(at, at + 1000), when(at, at + 86_400_000)], ["08:07:06", "Mar 09 08:07:06"])
+  })
+})
+
+describe("words of the page", () => {
+  it("name two of many", () => {
+    assert.deepStrictEqual([[], ["a"], ["a", "b"], ["a", "b", "c"], ["a", "b", "c", "d"]].map(listed), [
+      "",
+      "a",
+      "a and b",
+      "a, b and c",
+      "a, b and 2 more"
+    ])
+  })
+
+  it("are a sentence, also where a daemon said them in passing", () => {
+    assert.deepStrictEqual(["", "no token", "Why?", "It is. So"].map(sentence), [
+      "",
+      "No token.",
+      "Why?",
+      "It is. So."
+    ])
   })
 })

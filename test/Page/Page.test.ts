@@ -135,6 +135,7 @@ describe.skipIf(chromium === undefined)(`the page in a browser${reason}`, () => 
       const before = (await symbols()).length
       await tab.click("#simulator [value=status]")
       await tab.shows("#banner", "The upstream answered with status 503.")
+      await tab.shows("#banner", "assets, pools and rates are stale", 40_000)
       assert.match(await tab.text("#banner"), /stale, as of (\d+ min )?\d+ s ago/)
       await tab.shows("#connection-state", "Stale")
       assert.strictEqual(await tab.attribute("#tab-rates .dot", "data-tone"), "stale")
@@ -162,9 +163,11 @@ describe.skipIf(chromium === undefined)(`the page in a browser${reason}`, () => 
     async () => {
       const tab = await demo.visit()
       await demo.stop()
-      await tab.shows("#connection-state", "Stale")
-      await tab.shows("#connection-more", "again")
+      // From the first moment, also where the client is still calm about it.
       await tab.shows("#banner", "to go on at revision")
+      await tab.shows("#connection-state", "Reconnecting")
+      await tab.shows("#connection-more", "again")
+      assert.strictEqual(await tab.attribute("#tab-rates .dot", "data-tone"), "offline")
       await demo.serve()
       // It may have come back by itself before.
       await tab.evaluate("document.querySelector('#reconnect').click()")
@@ -181,6 +184,7 @@ describe.skipIf(chromium === undefined)(`the page in a browser${reason}`, () => 
     await tab.call("Network.emulateNetworkConditions", { ...network, offline: true })
     await tab.shows("#connection-state", "Offline")
     await tab.shows("#banner", "offline")
+    await until("its tabs", async () => (await tab.attribute("#tab-rates .dot", "data-tone")) === "offline")
     await tab.call("Network.emulateNetworkConditions", { ...network, offline: false })
     await tab.shows("#connection-state", "Live")
   }, 40_000)

@@ -1,0 +1,200 @@
+/** What the page shows of collections of every kind, and says where there is nothing to show. */
+import { Schema } from "effect"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+
+import { Decimal, defineConfig, polled, source, written } from "../../src/Config.ts"
+import { Browser, chromium, reason } from "../Browser.ts"
+import { EventClient } from "../Clients.ts"
+import { Backend, type Daemon, startDaemon, until } from "../Daemon.ts"
+import { Tab } from "../Tab.ts"
+import { grave } from "./Axe.ts"
+import { buildPage } from "./Build.ts"
+
+const things = Array.from({ length: 40 }, (_, i) => ({
+  id: `t${i}`,
+  name: `Thing ${i}`,
+  usd: i % 2 === 0 ? "1,000.50".replace(",", "") : "0.00001234",
+  size: String(1_000_000 + i),
+  part: i / 10,
+  at: 1_700_000_000_000 + i
+}))
+const id = Schema.String
+const note = Schema.Struct({ id, text: id })
+
+describe.skipIf(chromium === undefined)(`collections in the page${reason}`, () => {
+  const backend = new Backend()
+  let browser: Browser
+  let daemon: Daemon
+  let tab: Tab
+
+  const of = (path: string, row: Schema.Struct<Schema.Struct.Fields>, more: object = {}) =>
+    polled({
+      source: source({ url: `${backend.url}${path}`, every: "200 millis" }),
+      key: "id",
+      row,
+      ...more
+    } as never)
+
+  const put = async (member: string, text: string) => {
+    const url = `${daemon.url}/v1/rows/${encodeURIComponent(`support:${member}`)}/m1`
+    const answer = await fetch(url, {
+      method: "PUT",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ id: "m1", text })
+    })
+    assert.isTrue(answer.ok, await answer.text())
+  }
+
+  beforeAll(async () => {
+    await backend.start()
+    backend.handler = ({ url }, response) => {
+      if (url === "/never") return
+      response.setHeader("content-type", "application/json")
+      response.end(
+        JSON.stringify(
+          url === "/things"
+            ? things
+            : url === "/nothing"
+              ? []
+              : [
+                  { id: "first", count: 1 },
+                  { id: url!.slice(1), count: 2 }
+                ]
+        )
+      )
+    }
+    const Count = Schema.Struct({ id, count: Schema.Int })
+    const Thing = Schema.Struct({
+      id,
+      name: id,
+      usd: Decimal,
+      size: Decimal,
+      part: Schema.Finite,
+      at: Schema.Int
+    })
+    daemon = await startDaemon(
+      defineConfig({
+        collections: {
+          "order:{id}": of("/{id}", Count),
+          "support:{uid}": written({ key: "id", row: note }),
+          things: of("/things", Thing),
+          nothing: of("/nothing", Count, { allowEmpty: true }),
+          never: of("/never", Count),
+          chat: written({ key: "id", row: note }),
+          ...Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`other-${i}`, of("/other", Count)]))
+        }
+      }),
+      { PAGE: await buildPage(), ANONYMOUS_WRITE: "*" }
+    )
+    browser = new Browser(chromium!)
+    await put("ann", "where is it?")
+    await put("b o:b", "thank you")
+  }, 30_000)
+  afterAll(async () => {
+    await browser.close()
+    await daemon.close()
+    await backend.close()
+  })
+
+  const visit = async (name: string, options?: Parameters<typeof Tab.open>[2]) => {
+    tab = await Tab.open(browser, `${daemon.url}/#${name}`, options)
+  }
+  const leave = async () => {
+    assert.deepStrictEqual(tab.complaints, [])
+    await tab.close()
+  }
+  const cells = (field: number) =>
+    tab.texts(`#grid-body .row > :nth-child(${field + 1})`).then((texts) => texts.toSorted())
+
+  it("says what it waits for, what is empty, and what has no number", async () => {
+    await visit("never")
+    await tab.shows("#skeleton-why", "first answer of its upstream")
+    await tab.shows("#connection-state", "Live")
+    await tab.evaluate(`location.hash = "nothing"`)
+    await tab.shows("#empty", "No rows.")
+    assert.isTrue(await tab.isVisible("#refresh"))
+    await tab.evaluate(`location.hash = "chat"`)
+    await until("another", async () => (await tab.attribute("#tab-chat", "aria-selected")) === "true")
+    await tab.shows("#empty", "No rows.")
+    assert.isFalse(await tab.isVisible("#refresh"))
+    await tab.shows("#chart-empty", "Of a chosen row")
+    assert.isFalse(await tab.isVisible("#chart-value"))
+    await leave()
+  }, 40_000)
+
+  it("of a family all members stand in one table, each row with its own, also from a link", async () => {
+    for (const link of ["support:*", "support%3A*"]) {
+      await visit(link)
+      await tab.shows("#found", "2 rows")
+      assert.deepStrictEqual(await cells(1), ["ann", "b o:b"])
+      assert.deepStrictEqual(await cells(2), ["thank you", "where is it?"])
+      assert.isFalse(await tab.isVisible("#refresh"))
+      if (link === "support:*") await leave()
+    }
+    await put("new", "hello")
+    await tab.shows("#found", "3 rows")
+    await tab.fill("#search", "b o:b")
+    await tab.shows("#found", "1 of 3")
+    assert.deepStrictEqual(await cells(2), ["thank you"])
+    await tab.fill("#search", "")
+    await tab.click("#grid-head [data-field='*'] button")
+    await tab.shows("#grid-head [data-field='*'][aria-sort]", "member")
+    await leave()
+  }, 40_000)
+
+  it("a polled family is its members that somebody reads, and says so while there is none", async () => {
+    await visit("order:*")
+    await tab.shows("#empty", "while somebody reads it")
+    const client = await EventClient.open(`${daemon.url}/v1/stream?collections=order:17,order:18`)
+    await tab.shows("#found", "4 rows")
+    assert.deepStrictEqual(await cells(1), ["17", "17", "18", "18"])
+    await tab.click("#grid-body .row")
+    await tab.shows("#chart-value", "2")
+    client.close()
+    await leave()
+  }, 40_000)
+
+  it("lists the collections beside tabs that do not all fit", async () => {
+    await visit("things")
+    await tab.shows("#collections")
+    assert.lengthOf(await tab.texts("#collections option"), 18)
+    await tab.evaluate(
+      `(() => { const list = document.querySelector("#collections"); list.value = "other-11"; list.dispatchEvent(new Event("change")) })()`
+    )
+    await tab.shows("#grid-body", "first")
+    assert.strictEqual(await tab.evaluate("decodeURIComponent(location.hash)"), "#other-11")
+    const [tabAt, end] = await tab.evaluate<readonly [number, number]>(
+      `[document.querySelector("#tab-other-11"), document.querySelector("#tabs")].map((each) => each.getBoundingClientRect().right)`
+    )
+    assert.isAtMost(tabAt, end)
+    assert.deepStrictEqual(await grave(tab), [])
+    assert.isFalse(
+      await tab.evaluate(`[...document.querySelectorAll(".source details")].some(({ open }) => open)`)
+    )
+    await leave()
+  }, 40_000)
+
+  it("has heads over their cells and every digit of a number, also where a phone has no room for all columns", async () => {
+    await visit("things", { width: 390, height: 844 })
+    await tab.shows("#found", "40 rows")
+    const rights = (selector: string) =>
+      tab.evaluate<ReadonlyArray<number>>(
+        `[...document.querySelectorAll(${JSON.stringify(selector)})].map((cell) => cell.getBoundingClientRect().right)`
+      )
+    assert.deepStrictEqual(await rights("#grid-body .row:first-child > *"), await rights("#grid-head > *"))
+    assert.deepStrictEqual(
+      await tab.evaluate(
+        `[...document.querySelectorAll("#grid-body .number .value")].filter((value) => value.scrollWidth > value.clientWidth).map(({ textContent }) => textContent)`
+      ),
+      []
+    )
+    // A time is not what a list is about.
+    assert.strictEqual(await tab.attribute("#grid-head [data-field=size]", "aria-sort"), "descending")
+    const parts = (await tab.texts("#grid-body .row > :nth-child(4)")).map((text) => text.trim())
+    assert.isTrue(
+      parts.every((text) => /^\d\.\d$/.test(text)),
+      parts.join()
+    )
+    await leave()
+  }, 40_000)
+})
