@@ -21,11 +21,11 @@ export class Several {
   readonly url: string
   private readonly folder: Folder
 
-  private constructor(folder: Folder, run: Process, port: number) {
+  private constructor(folder: Folder, run: Process, port: number, basePath: string) {
     this.folder = folder
     this.run = run
     this.port = port
-    this.url = `http://127.0.0.1:${port}`
+    this.url = `http://127.0.0.1:${port}${basePath}`
   }
 
   /** `things` polled ten times a second, `rare` once an hour, `notes` and `support:{uid}` written, and families `order:{id}` and `few:{id}`. */
@@ -90,7 +90,7 @@ export default defineConfig({ collections: {
       PORT: String(port),
       ...env
     })
-    const several = new Several(folder, run, port)
+    const several = new Several(folder, run, port, env["BASE_PATH"] ?? "")
     await until(
       "ready",
       () =>
