@@ -24,6 +24,14 @@ const read = (file) => {
   }
 }
 
+const pidIn = (file) => {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")).pid
+  } catch {
+    return undefined
+  }
+}
+
 /** By name. */
 export const runningIn = (data) => {
   const folder = join(data, "running")
@@ -39,7 +47,8 @@ export const announce = (data, name, url, page) => {
   mkdirSync(folder, { recursive: true })
   const own = join(folder, `${name}.json`)
   writeFileSync(own, JSON.stringify({ pid: process.pid, url }))
-  process.once("exit", () => rmSync(own, { force: true }))
+  // The same example may have been started again, elsewhere.
+  process.once("exit", () => pidIn(own) === process.pid && rmSync(own, { force: true }))
   if (name !== "dex") return
   let before
   const tell = () => {
