@@ -12,11 +12,18 @@ const fading = 900
 
 const still = matchMedia("(prefers-reduced-motion: reduce)")
 
-/** One at a time on a cell: what changes ten times a second would have as many fading at once. */
+/** One at a time on a cell: what changes ten times a second would have as many fading at once. Of one tint it begins anew. */
 const flash = (cell: Cell, isUp: boolean | undefined) => {
-  cell.fading?.cancel()
-  if (still.matches) return
   const tint = isUp === undefined ? "var(--flash)" : isUp ? "var(--flash-up)" : "var(--flash-down)"
+  if (cell.fading !== undefined && tint === cell.tint && !still.matches) {
+    cell.fading.currentTime = 0
+    if (cell.fading.playState !== "running") cell.fading.play()
+    return
+  }
+  cell.fading?.cancel()
+  cell.fading = undefined
+  if (still.matches) return
+  cell.tint = tint
   cell.fading = cell.value.animate([{ backgroundColor: tint }, { backgroundColor: "transparent" }], {
     duration: fading,
     easing: "steps(6)"
@@ -32,6 +39,7 @@ interface Cell {
   /** What it is sorted by. */
   by: number | string
   fading: Animation | undefined
+  tint: string
 }
 
 let made = 0
@@ -66,7 +74,7 @@ export class RowView {
         )
       element.append(value)
       this.element.append(element)
-      return { column, element, value, path, shown: "", by: "", fading: undefined }
+      return { column, element, value, path, shown: "", by: "", fading: undefined, tint: "" }
     })
   }
 

@@ -338,8 +338,13 @@ export class Table {
     if (columns === undefined) return this.clear()
     this.body.style.height = `${order.length * rowHeight}px`
     mark(grid, "aria-rowcount", String(order.length + 1))
-    const from = Math.max(0, Math.floor(grid.scrollTop / rowHeight) - beyond)
-    const to = Math.min(order.length, Math.ceil((grid.scrollTop + this.room) / rowHeight) + beyond)
+    // Asked once: between two rows that are written it would cost a layout.
+    const { scrollTop } = grid
+    const end = scrollTop + this.room
+    const from = Math.max(0, Math.floor(scrollTop / rowHeight) - beyond)
+    const to = Math.min(order.length, Math.ceil(end / rowHeight) + beyond)
+    // What nobody sees does not flash.
+    const seen = (index: number) => (index + 1) * rowHeight > scrollTop && (index + 1) * rowHeight < end
     const ids = Array.from({ length: Math.max(0, to - from) }, (_, i) => order.at(from + i)!)
     const here = new Set(ids)
     // What has scrolled out is used again: to make elements takes longer than to write into them.
@@ -351,7 +356,7 @@ export class Table {
       if (row === undefined) continue
       const view = this.views.get(id) ?? this.borrow(spare, columns)
       views.set(id, view)
-      view.paint(id, collection, key, row, this.series, fresh.has(id))
+      view.paint(id, collection, key, row, this.series, seen(from + i) && fresh.has(id))
       view.place(from + i, rowHeight, id === this.chosen, from + i === this.active)
     }
     for (const { element } of spare) element.remove()
