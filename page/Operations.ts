@@ -177,7 +177,9 @@ export class Operations {
     const { now } = this.session
     const waits = source.nextAt === undefined ? undefined : source.nextAt - now
     const isIll = this.session.described.some(
-      (one) => one.name === name && (one.state === "stale" || one.error !== undefined)
+      (one) =>
+        (one.name === name || one.name.startsWith(`${name}:`)) &&
+        (one.state === "stale" || one.error !== undefined)
     )
     write(state, source.isOpen ? "Breaker open" : isIll ? "Failing" : "Well")
     mark(state, "data-tone", source.isOpen ? "bad" : isIll ? "stale" : "live")

@@ -26,6 +26,7 @@ describe.skipIf(chromium === undefined)(`collections in the page${reason}`, () =
   let browser: Browser
   let daemon: Daemon
   let tab: Tab
+  let isBroken = false
 
   const of = (path: string, row: Schema.Struct<Schema.Struct.Fields>, more: object = {}) =>
     polled({
@@ -49,6 +50,10 @@ describe.skipIf(chromium === undefined)(`collections in the page${reason}`, () =
     await backend.start()
     backend.handler = ({ url }, response) => {
       if (url === "/never") return
+      if (isBroken && /^\/1\d$/.test(url!)) {
+        response.statusCode = 503
+        return void response.end()
+      }
       response.setHeader("content-type", "application/json")
       response.end(
         JSON.stringify(
@@ -150,6 +155,11 @@ describe.skipIf(chromium === undefined)(`collections in the page${reason}`, () =
     assert.deepStrictEqual(await cells(1), ["17", "17", "18", "18"])
     await tab.click("#grid-body .row")
     await tab.shows("#chart-value", "2")
+    // Its source goes by the name of the family.
+    await tab.shows("[data-source=order] .badge", "Well")
+    isBroken = true
+    await tab.shows("[data-source=order] .badge", "Failing")
+    isBroken = false
     client.close()
     await leave()
   }, 40_000)
