@@ -8,7 +8,7 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 
 import { defineConfig, written } from "../../src/Config.ts"
-import { Browser, chromium, reason } from "../Browser.ts"
+import { Browser, chromium, isThorough, reason } from "../Browser.ts"
 import { type Daemon, startDaemon, until } from "../Daemon.ts"
 import { root } from "../Process.ts"
 import { Tab } from "../Tab.ts"
@@ -36,7 +36,7 @@ setInterval(() => {}, 1_000)`
     { stdio: ["ignore", "ignore", "inherit"] }
   )
 
-describe.skipIf(chromium === undefined)(`the tabs of the example systems${reason}`, () => {
+describe.skipIf(chromium === undefined || !isThorough)(`the tabs of the example systems${reason}`, () => {
   let browser: Browser
   let daemon: Daemon
   const started: Array<ReturnType<typeof announce>> = []
