@@ -18,12 +18,12 @@ import type { Cast, Casting, Options, RoadName, Status } from "./Options.ts"
 import { type Reached, request, type Road } from "./Road.ts"
 import { socket } from "./Socket.ts"
 import { stream } from "./Stream.ts"
-import type { ChangeMessage, Message, PingMessage, SnapshotMessage } from "./Wire.ts"
+import type { ChangeMessage, Message, PingMessage } from "./Wire.ts"
 
 const roads: { readonly [name in RoadName]: Road } = { socket, stream, changes }
 
-/** A write is seen at once where somebody reads; where nobody does it is not waited for. */
-const seenWithin = 5_000
+/** A write is seen at once where somebody reads it; what `where`, `keys` or a long `interval` keep back is not waited for. */
+const seenWithin = 2_000
 /** Before a request that nobody answered is made again, ms. */
 const pause = 500
 
@@ -49,13 +49,18 @@ export const connect = <A = { readonly [name: string]: object }, Name extends Na
   let status: Status | undefined
 
   /** A query, how far it has come, and what it has given. One that rests goes on from where it was. */
-  const makeLane = (collections: ReadonlyArray<string>) => {
-    const query: { [parameter: string]: string } = { ...options.query, collections: collections.join() }
+  const makeLane = (names: ReadonlyArray<string>) => {
+    const query: { [parameter: string]: string } = { ...options.query, collections: names.join() }
     if (interval) query["interval"] = interval
-    // What narrows a collection that is not asked for is refused.
-    for (const name in query)
-      if (!["", ...collections].includes(name.replace(/\.?\w+$/, ""))) delete query[name]
-    return { query, cursor: undefined as string | undefined, names: new Set<string>() }
+    // What narrows a collection that rests would be refused.
+    for (const form in query)
+      if (collections.some((name) => !names.includes(name) && form.startsWith(name + "."))) delete query[form]
+    return {
+      query,
+      cursor: undefined as string | undefined,
+      // Those that are none are loading until they are there; what a pattern stands for is known then.
+      names: new Set<string>(names.filter((name) => !name.includes("*")))
+    }
   }
   const lanes = [makeLane(collections), makeLane(keepAlive)] as const
   let lane = lanes[0]
@@ -64,7 +69,7 @@ export const connect = <A = { readonly [name: string]: object }, Name extends Na
     let one = held.get(name)
     if (one === undefined) {
       const initial = from?.collections[name]?.rows
-      one = makeCollection({ ...makeCalls(name, ask, seen), name, initial, cast }, link.read, gather)
+      one = makeCollection({ ...makeCalls(name, ask, seen(name)), name, initial, cast }, link.read, gather)
       held.set(name, one)
     }
     return one
@@ -117,7 +122,7 @@ export const connect = <A = { readonly [name: string]: object }, Name extends Na
   const link = makeLink({
     roads: options.roads ?? Object.keys(roads),
     token,
-    staysAwake: keepAlive.length > 0,
+    keepAlive,
     receive,
     changed,
     open: (name, token, isAsleep, hear, end) => {
@@ -135,18 +140,18 @@ export const connect = <A = { readonly [name: string]: object }, Name extends Na
     }
   })
 
-  const ask = async (path: string, init?: Init, tries = 3, isRefused = false): Promise<never> => {
+  const ask = async (path: string, init?: Init, tries = 3, refused?: Promise<unknown>): Promise<never> => {
+    const token = link.token(refused)
     try {
-      const asked = { ...reached, token: await link.token(isRefused) }
-      const response = await request(asked, `${reached.url}v1/${path}`, init)
+      const response = await request({ ...reached, token: await token }, `${reached.url}v1/${path}`, init)
       return (await response.json()) as never
     } catch (error) {
       const { retryAfterMs = 0, status } = error as CastError
-      const isOld = status === 401 && !isRefused
+      const isOld = status === 401 && !refused
       // Whoever waits for longer than that should know.
       if (!--tries || retryAfterMs > seenWithin || (status && status !== 503 && !isOld)) throw error
       await new Promise((done) => setTimeout(done, isOld ? 0 : retryAfterMs || pause))
-      return ask(path, init, tries, isOld)
+      return ask(path, init, tries, isOld ? token : undefined)
     }
   }
 
@@ -162,13 +167,13 @@ export const connect = <A = { readonly [name: string]: object }, Name extends Na
       changed()
     })
 
-  const seen = async <B extends { readonly epoch: string; readonly revision: number }>(
-    answer: B
-  ): Promise<B> => {
-    if (link.state().isUp)
-      await until(() => !isBehind(newest, `${answer.epoch}-${answer.revision}`), seenWithin)
-    return answer
-  }
+  const seen =
+    (name: string) =>
+    async <B extends { readonly epoch: string; readonly revision: number }>(answer: B): Promise<B> => {
+      if (link.state().isUp && lane.names.has(name))
+        await until(() => !isBehind(newest, `${answer.epoch}-${answer.revision}`), seenWithin)
+      return answer
+    }
 
   const statuses = () => [...lanes[0].names].map((name) => holding(name).status)
   const isAny = (state: string) => statuses().some((status) => status.state === state)
@@ -181,11 +186,11 @@ export const connect = <A = { readonly [name: string]: object }, Name extends Na
       return lane
     },
     get status() {
-      const { isUp, ...more } = link.state()
+      const { failed, isUp, ...more } = link.state()
       const asOf = Math.min(...statuses().map(({ asOf }) => asOf || Infinity))
       const next: Status = {
         ...more,
-        state: more.error
+        state: failed
           ? "failed"
           : host.navigator?.onLine === false
             ? "offline"
@@ -201,7 +206,7 @@ export const connect = <A = { readonly [name: string]: object }, Name extends Na
     },
     subscribe: (changed) => subscribed(listeners, { told: changed }, link.read),
     ready: async () => {
-      await until(() => !isLoading() || !!link.state().error, 2 ** 31 - 1)
+      await until(() => !isLoading() || link.state().failed, 2 ** 31 - 1)
       if (isLoading()) throw link.state().error
     },
     reconnect: link.reconnect,
@@ -212,12 +217,6 @@ export const connect = <A = { readonly [name: string]: object }, Name extends Na
   if (from) receive(from)
   named["initial"] = cast.status
   return named as Cast<A, Name>
-}
-
-/** What a server has put into its page: the script element of `inline`. */
-export const inlined = (id = "ratecast"): SnapshotMessage | undefined => {
-  const text = host.document?.getElementById(id)?.textContent
-  return text ? JSON.parse(text) : undefined
 }
 
 /** Whichever it is. */

@@ -9,8 +9,10 @@ export class CastError extends Error {
   /** When it may be tried again, ms. */
   declare readonly retryAfterMs?: number
 
-  constructor(problem: Problem) {
-    super(problem.detail)
+  /** Of whatever else went wrong its message is kept. */
+  constructor(problem: Problem | Error) {
+    const { code, detail, message } = problem as Problem & Error
+    super(detail || message || code || "no connection")
     Object.assign(this, problem, { name: "CastError" })
   }
 }

@@ -65,6 +65,7 @@ export const makeCollection = (begun: Begun, read: () => () => void, changed: ()
     touched.add(key)
   }
   const put = (key: string, row: Row) => {
+    if (same(rows.get(key), row)) return
     rows.set(key, row)
     touch(key)
   }
@@ -80,7 +81,7 @@ export const makeCollection = (begun: Begun, read: () => () => void, changed: ()
 
   const replace = (whole: Whole) => {
     for (const key of rows.keys()) if (!Object.hasOwn(whole.rows, key)) drop(key)
-    for (const [key, row] of Object.entries(whole.rows)) if (!same(rows.get(key), row)) put(key, row)
+    for (const [key, row] of Object.entries(whole.rows)) put(key, row)
     // Within a change its window is as it was.
     if (whole.retain) note({ retain: whole.retain.rows, more: !!whole.more })
   }

@@ -1,10 +1,17 @@
 /** The first rows of a page, in the page: drawn before anything is asked for, and gone on with from their cursor. */
+import { host } from "./Host.ts"
 import type { Holding } from "./Options.ts"
 import { snapshotOf } from "./Snapshot.ts"
 import type { SnapshotMessage } from "./Wire.ts"
 
 /** What ends a script element, opens a comment in it, or ended a line of JavaScript before 2019. */
 const unsafe = /[<>&\u2028\u2029]/g
+
+/** What a server has put into its page: the script element of `inline`. */
+export const inlined = (id = "ratecast"): SnapshotMessage | undefined => {
+  const text = host.document?.getElementById(id)?.textContent
+  return text ? JSON.parse(text) : undefined
+}
 
 /**
  * The script element that `inlined()` reads; of a cast that a server holds open, or of what `/v1/snapshot` answers. Empty

@@ -18,7 +18,7 @@ const silence = 37_500
 const firstWithin = 15_000
 /** A road that was open for less has not held. */
 const hold = 5_000
-/** A better road is tried again, after twice as long each time. */
+/** A better road is tried again, after four times as long each time: the good one is given up for that. */
 const betterAfter = 60_000
 const longestPause = 30_000
 /** For so long a lost connection is nobody's business: most are back by then. */
@@ -33,8 +33,8 @@ export interface Way {
   /** The best first. */
   readonly roads: ReadonlyArray<string>
   readonly token: Token | undefined
-  /** Whether something is read while nobody looks, too. */
-  readonly staysAwake: boolean
+  /** What is read while nobody looks, too. */
+  readonly keepAlive: ReadonlyArray<string>
   readonly open: (
     road: string,
     token: string | undefined,
@@ -53,14 +53,16 @@ export interface LinkState {
   readonly road: string
   /** When it is tried again, ms since 1970. */
   readonly retryAt: number | undefined
-  /** What stands in the way for good. */
+  /** Whether what stands in the way does so for good. */
+  readonly failed: boolean
+  /** What stands in the way. */
   readonly error: CastError | undefined
 }
 
 export interface Link {
   readonly state: () => LinkState
-  /** As it is sent: asked for again where it was refused. */
-  readonly token: (isRefused?: boolean) => Promise<string | undefined>
+  /** As it is sent: another where this one was refused. */
+  readonly token: (refused?: Promise<unknown>) => Promise<string | undefined>
   /** Somebody reads; the function says that they do not any more. */
   readonly read: () => () => void
   /** Now, whatever was in the way. */
@@ -68,7 +70,7 @@ export interface Link {
   readonly close: () => void
 }
 
-export const makeLink = ({ changed, open, receive, roads, staysAwake, token }: Way): Link => {
+export const makeLink = ({ changed, keepAlive, open, receive, roads, token }: Way): Link => {
   let readers = 0
   let looking: ReturnType<typeof setInterval> | undefined
   let isClosed = false
@@ -80,8 +82,9 @@ export const makeLink = ({ changed, open, receive, roads, staysAwake, token }: W
   let short = 0
   let attempts = 0
   let isRenewed = false
+  let hasFailed = false
   let error: CastError | undefined
-  let jwt: string | undefined
+  let asked: Promise<string | undefined> | undefined
   let retryAt: number | undefined
   /** Where nothing is to be heard it is never too long ago. */
   let heardAt = Infinity
@@ -92,9 +95,14 @@ export const makeLink = ({ changed, open, receive, roads, staysAwake, token }: W
   let shownAt = lookedAt
   let better = betterAfter
 
-  const current = async (isRefused?: unknown): Promise<string | undefined> => {
-    if (isRefused) jwt = undefined
-    return (jwt ||= await (typeof token === "function" ? token() : token))
+  const current = (refused?: Promise<unknown>): Promise<string | undefined> => {
+    // Another may have asked for a new one since.
+    if (refused === asked) {
+      asked = (async () => (typeof token === "function" ? token() : token))()
+      const forget = () => void (asked = undefined)
+      asked.then((jwt) => jwt || forget(), forget)
+    }
+    return asked!
   }
 
   /** Nothing once this turn is over. */
@@ -115,18 +123,14 @@ export const makeLink = ({ changed, open, receive, roads, staysAwake, token }: W
     changed()
   }
 
-  const begin = (isRefused?: unknown) => {
+  const begin = (refused?: unknown) => {
     shut()
-    if (!looking || error || (isAsleep && !staysAwake)) return
+    if (!looking || hasFailed || (isAsleep && !keepAlive[0])) return
     heardAt = Date.now() - silence + firstWithin
     const [heard, lost] = [guard(hear), guard(lose)]
-    current(isRefused)
-      .then(
-        guard((jwt) => void (opened = open(roads[road]!, jwt, isAsleep, heard, lost))),
-        // That there is no token is not the road's fault.
-        () => lost({ retryAfterMs: 1 })
-      )
-      .catch(() => lost({}))
+    current(refused ? asked : undefined)
+      .then(guard((jwt) => void (opened = open(roads[road]!, jwt, isAsleep, heard, lost))))
+      .catch(lost)
   }
 
   const hear = (text?: string) => {
@@ -136,20 +140,20 @@ export const makeLink = ({ changed, open, receive, roads, staysAwake, token }: W
     if (message.type === "goodbye") return lose(farewell(message))
     if (!receive(message)) return lose({})
     connectedAt ||= heardAt
+    error = undefined
   }
 
   const lose = (end: End) => {
-    const { retryAfterMs = 0, status = 0 } = end
+    const { code, retryAfterMs = 0, status = 0 } = end
     const hasHeld = connectedAt && Date.now() - connectedAt > hold
     shut()
-    if (hasHeld) {
-      attempts = short = 0
-      isRenewed = false
-    }
+    if (hasHeld) attempts = short = 0
     if (status === 401 && !isRenewed) return begin((isRenewed = true))
-    if (isFinal.test(`${status}`)) error = new CastError(end)
+    error = new CastError(end)
+    if (isFinal.test(`${status}`)) hasFailed = true
     else {
-      if (!hasHeld && !retryAfterMs && ++short > 2) {
+      // Who is busy says so by every road, unless it is somebody in between.
+      if (!hasHeld && !(code && retryAfterMs) && ++short > 2) {
         road = (road + 1) % roads.length
         short = 0
       }
@@ -168,12 +172,15 @@ export const makeLink = ({ changed, open, receive, roads, staysAwake, token }: W
     if (connectedAt && now - connectedAt > hold) isRenewed = false
     if (!host.document?.hidden) shownAt = now
     // The clock was set back: nothing that waits would end in its time.
-    if (now < lookedAt) begin((calmUntil = 0))
+    if (now < lookedAt) {
+      shownAt = now
+      begin((calmUntil = 0))
+    }
     lookedAt = now
     if (now - shownAt > sleepAfter !== isAsleep) {
       isAsleep = !isAsleep
       // What was refused to the one says nothing of the other.
-      error = undefined
+      hasFailed = false
       begin((attempts = 0))
     } else if (retryAt) {
       if (now > retryAt) begin()
@@ -182,7 +189,7 @@ export const makeLink = ({ changed, open, receive, roads, staysAwake, token }: W
       if (!connectedAt) short = 2
       lose({})
     } else if (connectedAt && road && now - connectedAt > better) {
-      better *= 2
+      better *= 4
       // That it does not hold once is enough to be back.
       road = 0
       short = 2
@@ -208,7 +215,10 @@ export const makeLink = ({ changed, open, receive, roads, staysAwake, token }: W
   }
 
   return {
-    state: () => ({ isUp: connectedAt > 0 || Date.now() < calmUntil, road: roads[road]!, retryAt, error }),
+    state: () => {
+      const isUp = connectedAt > 0 || Date.now() < calmUntil
+      return { isUp, failed: hasFailed, road: roads[road]!, retryAt, error: isUp ? undefined : error }
+    },
     token: current,
     read: () => {
       let isReading = 1
@@ -221,13 +231,14 @@ export const makeLink = ({ changed, open, receive, roads, staysAwake, token }: W
       }
     },
     reconnect: () => {
-      error = jwt = undefined
-      isRenewed = false
+      if (isClosed) return
+      error = asked = undefined
+      hasFailed = isRenewed = false
       begin((attempts = short = 0))
     },
     close: () => {
-      isClosed = true
-      error = new CastError({ code: "closed", detail: "closed" })
+      isClosed = hasFailed = true
+      error = new CastError({ code: "closed" })
       listen(false)
     }
   }
@@ -237,6 +248,6 @@ export const makeLink = ({ changed, open, receive, roads, staysAwake, token }: W
 const farewell = ({ code, problem, retryAfterMs = 1 }: GoodbyeMessage): End => ({
   code,
   retryAfterMs,
-  status: /^(expired|revoked|unauth)/.test(code) ? 401 : 0,
+  status: /^(exp|rev|una)/.test(code) ? 401 : 0,
   ...problem
 })

@@ -22,15 +22,8 @@ export const subscribed = (
 
 export const tellAll = (listeners: ReadonlySet<Listener>, keys: ReadonlySet<string> = new Set()): void => {
   // A copy: who subscribes anew when told would be told without end.
-  for (const { key, told } of Array.from(listeners)) {
-    if (key !== undefined && !keys.has(key)) continue
-    try {
-      told(keys)
-    } catch (error) {
-      // One who breaks is nobody else's matter, and is seen.
-      queueMicrotask(() => {
-        throw error
-      })
-    }
-  }
+  Array.from(listeners, async ({ key, told }) => {
+    // One who breaks is nobody else's matter, and is seen: nobody takes the rejection.
+    if (key === undefined || keys.has(key)) told(keys)
+  })
 }

@@ -61,6 +61,7 @@ export interface Status {
   readonly asOf: number | undefined
   /** When it is tried again, ms since 1970. */
   readonly retryAt: number | undefined
+  /** What stood in the way last, while the connection is lost; for good where `state` is `failed`. */
   readonly error: CastError | undefined
 }
 

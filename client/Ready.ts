@@ -16,7 +16,7 @@ export const ready = <A>(collection: Collection<A>, signal: AbortSignal): Promis
       const { error, state } = collection.cast.status
       // A pattern may have no such member: then there is nothing to wait for.
       if (collection.status.state !== "loading" || /^(live|stale)/.test(state)) end(done)
-      else if (error) end(() => fail(error))
+      else if (state === "failed") end(() => fail(error!))
     }
     const stop = collection.cast.subscribe(look)
     signal.addEventListener("abort", abort)

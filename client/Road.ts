@@ -45,13 +45,15 @@ export const request = async (
     credentials: credentials!,
     headers: { ...headers, ...(token && { authorization: `Bearer ${token}` }) }
   })
-  if (response.ok) return response
   const said = (name: string) => response.headers.get(name)
-  const problem = said("content-type")?.includes("problem") && ((await response.json()) as Problem)
+  const type = `${said("content-type")}`
+  // Somebody in between, or a server of pages, has a page for whatever is asked.
+  if (response.ok && !type.includes("html")) return response
+  const problem = type.includes("problem") && ((await response.json()) as Problem)
   throw new CastError({
     retryAfterMs: +said("retry-after")! * 1000 || 0,
     // Others have problems, too: only ours have a code.
-    ...(problem && problem.code ? problem : { detail: `HTTP ${response.status}` })
+    ...(problem && problem.code ? problem : { detail: `${url}: ${response.status} ${type}` })
   })
 }
 
@@ -60,10 +62,10 @@ export const fetching = (end: (end: End) => void, run: (signal: AbortSignal) => 
   const controller = new AbortController()
   const { signal } = controller
   const close = () => controller.abort()
-  const tell = (error: unknown) => {
+  const tell = (error?: object | void) => {
     if (signal.aborted) return
     close()
-    end(error instanceof CastError ? error : {})
+    end(error ?? {})
   }
   run(signal).then(tell, tell)
   return { close }

@@ -7,9 +7,8 @@ export const socket: Road = (asked, hear, end) => {
   const protocols = ["ratecast.v1"]
   if (asked.token) protocols.push(`ratecast.token.${asked.token}`)
   const connection = new asked.WebSocket(href.replace("http", "ws"), protocols)
-  connection.onopen = () => hear()
   connection.onmessage = ({ data }) => hear(data)
-  // 4400 to 4499 are the statuses of HTTP from 400 on; what others come to is none.
-  connection.onclose = ({ code, reason }) => end({ status: code - 4000, code: reason })
+  // 4400 to 4499 are the statuses of HTTP from 400 on.
+  connection.onclose = ({ code, reason }) => end(code > 4399 ? { status: code - 4000, code: reason } : {})
   return { close: () => connection.close() }
 }

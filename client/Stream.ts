@@ -4,8 +4,6 @@ import { address, fetching, request, type Road } from "./Road.ts"
 export const stream: Road = (asked, hear, end) =>
   fetching(end, async (signal) => {
     const response = await request(asked, address(asked, "stream"), { signal })
-    // Somebody in between has answered.
-    if (!response.headers.get("content-type")?.includes("event-stream")) return
     // Where a body cannot be read as it comes there is none, and this throws: another road is tried.
     const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
     let rest = ""

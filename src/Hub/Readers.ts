@@ -13,6 +13,8 @@ import type { Query } from "./Query.ts"
 /** One collection as it is now. */
 export interface Look {
   readonly rows: number
+  /** The one that last changed it. */
+  readonly revision: number
   readonly health: Health
   /** ms since 1970, 0 for never */
   readonly asOf: number

@@ -113,7 +113,12 @@ export const serve = Effect.fnUntraced(function* (options: {
     epoch: state.epoch,
     revision: () => state.revision,
     cursor: (query) => state.cursor(query),
-    look: (name) => ({ rows: state.size(name), health: state.health(name), asOf: state.asOf(name) }),
+    look: (name) => ({
+      rows: state.size(name),
+      revision: state.changedAt(name),
+      health: state.health(name),
+      asOf: state.asOf(name)
+    }),
     row: (name, key) =>
       presence.of(
         [name],

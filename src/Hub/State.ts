@@ -196,6 +196,11 @@ export class State {
     return this.tables.get(name)?.asOf ?? 0
   }
 
+  /** The revision that last changed anything of it; 0 for none. */
+  changedAt(name: string): number {
+    return (this.tables.get(name) ?? this.away.get(name))?.rev ?? 0
+  }
+
   cursor(query: Query, revision = this.revision): string {
     const tip = this.tips.at(revision)
     if (tip === undefined) throw new RangeError(`no tip is kept for revision ${revision}`)

@@ -104,6 +104,18 @@ describe.each(roads)("a client by %s", (road) => {
     cast.close()
   })
 
+  it("does not wait for what it is not told of: others write elsewhere, it writes where it does not read", async () => {
+    const cast = casting({ collections: ["rates"], roads: [road], interval: "50ms" })
+    cast.subscribe(() => {})
+    await cast.ready()
+    const began = performance.now()
+    await cast.collection("chat").append({ text: road })
+    await cast.rates.refresh()
+    await cast.rates.refresh()
+    assert.isBelow(performance.now() - began, 1_000)
+    cast.close()
+  })
+
   it("writes, sees what it has written, and pages what has left the window", async () => {
     const cast = casting({ collections: ["chat"], roads: [road] })
     cast.subscribe(() => {})

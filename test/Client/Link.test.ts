@@ -117,7 +117,7 @@ describe("a client's connection", () => {
     await stage.pass(60 * second)
     assert.strictEqual(stage.lines.length, 6)
     isBlocked = false
-    await stage.pass(70 * second)
+    await stage.pass(200 * second)
     assert.strictEqual(stage.line.road, "socket")
     assert.strictEqual(stage.line.query.get("since"), cursor(1))
     await stage.pass(600 * second)
@@ -312,6 +312,58 @@ describe("a client's connection", () => {
     }
   })
 
+  it("takes the next road where one is busy by the word of somebody in between, and stays where the server says so", async () => {
+    for (const [problem, road] of [
+      [undefined, "changes"],
+      [{ code: "unavailable" }, "stream"]
+    ] as const) {
+      stage.greet = (line) => line.end(503, problem, { "retry-after": "1" })
+      const cast = stage.connect({ roads: ["stream", "changes"] })
+      cast.subscribe(() => {})
+      await stage.pass(7 * second)
+      assert.strictEqual(stage.line.road, road)
+      cast.close()
+    }
+  })
+
+  it("says what stands in the way while it is lost, and nothing any more when it is there", async () => {
+    const cast = stage.connect({ roads: ["stream"] })
+    cast.subscribe(() => {})
+    assert.isUndefined(cast.status.error)
+    stage.greet = (line) => line.end(502)
+    cast.reconnect()
+    await stage.pass(100)
+    assert.strictEqual(cast.status.state, "connecting")
+    assert.match(cast.status.error!.message, /^https:\/\/cast\.test\/v1\/stream\?.*: 502 text\/html$/)
+    stage.greet = (line) => line.end()
+    await stage.pass(2 * second)
+    assert.strictEqual(cast.status.error!.message, "fetch failed")
+    stage.greet = serving
+    await stage.pass(5 * second)
+    assert.strictEqual(cast.status.state, "live")
+    assert.isUndefined(cast.status.error)
+    stage.line.end()
+    await stage.pass(second)
+    // As most are back by then.
+    assert.isUndefined(cast.status.error)
+    cast.close()
+  })
+
+  it("takes a page of somebody's for no answer of the server, on every road and of every request", async () => {
+    vi.stubGlobal("fetch", async () => new Response("<html>", { headers: { "content-type": "text/html" } }))
+    for (const road of ["stream", "changes"] as const) {
+      const cast = stage.connect({ roads: [road] })
+      cast.subscribe(() => {})
+      await stage.pass(second)
+      assert.strictEqual(cast.status.state, "connecting")
+      assert.match(cast.status.error!.message, /: 200 text\/html$/)
+      const refused = cast.pools.refresh().catch(({ message }: CastError) => message)
+      await stage.pass(5 * second)
+      assert.match(String(await refused), /\/v1\/refresh\/pools: 200 text\/html$/)
+      cast.close()
+    }
+  })
+
   it("comes back, and notices silence, though the clock is set back by a day", async () => {
     const setBack = () => vi.setSystemTime(Date.now() - 86_400 * second)
     stage.greet = (line) => line.end(503, { code: "unavailable" }, { "retry-after": "2" })
@@ -345,6 +397,8 @@ describe("a client's connection", () => {
     cast.subscribe(() => {})
     await stage.pass(10 * second)
     assert.strictEqual(stage.lines.length, before)
+    assert.strictEqual(cast.status.state, "failed")
+    assert.strictEqual(cast.status.error!.code, "closed")
   })
 
   describe("with a token", () => {
@@ -383,6 +437,53 @@ describe("a client's connection", () => {
         assert.deepStrictEqual([...states], ["live"])
         cast.close()
       }
+    })
+
+    it("is asked for once by all that were refused at once, and an older one that comes late is nobody's", async () => {
+      const given: Array<(jwt: string) => void> = []
+      const token = () => new Promise<string>((give) => given.push(give))
+      const cast = stage.connect({ token })
+      stage.answer = (_, { headers }) =>
+        (headers as { readonly [name: string]: string })["authorization"] === "Bearer new"
+          ? Response.json({})
+          : Response.json(
+              { status: 401, code: "unauthenticated" },
+              { status: 401, headers: { "content-type": "application/problem+json" } }
+            )
+      const all = Promise.all(Array.from({ length: 5 }, () => cast.pools.refresh()))
+      await stage.pass(10)
+      assert.lengthOf(given, 1)
+      given[0]!("old")
+      await stage.pass(10)
+      assert.lengthOf(given, 2)
+      given[1]!("new")
+      await stage.pass(10)
+      await all
+      assert.lengthOf(stage.requests, 10)
+      cast.subscribe(() => {})
+      await stage.pass(10)
+      assert.lengthOf(given, 2)
+      // Somebody else logs in, twice; the first is slow.
+      cast.reconnect()
+      cast.reconnect()
+      given[3]!("bob")
+      await stage.pass(10)
+      given[2]!("alice")
+      await stage.pass(10)
+      assert.include(stage.line.protocols, "ratecast.token.bob")
+      stage.answer = () => Response.json({})
+      await cast.pools.history()
+      assert.strictEqual(stage.requests.at(-1)!.headers.get("authorization"), "Bearer bob")
+      cast.close()
+    })
+
+    it("is said to be what stands in the way where none can be had", async () => {
+      const cast = stage.connect({ token: () => Promise.reject(new Error("the session has ended")) })
+      cast.subscribe(() => {})
+      await stage.pass(second)
+      assert.strictEqual(cast.status.state, "connecting")
+      assert.strictEqual(cast.status.error!.message, "the session has ended")
+      cast.close()
     })
 
     it("is renewed again after a night in which nothing was read", async () => {
@@ -555,6 +656,12 @@ describe("a client's connection", () => {
       await stage.pass(100)
       assert.strictEqual(cast.pools.get("a")!.usd, "7")
       assert.deepStrictEqual([...cast.toasts.keys()], ["a", "b"])
+      stage.frame()
+      // It is told again what it knows: nobody hears it twice.
+      assert.deepStrictEqual(
+        seen.filter((keys) => keys === "b"),
+        ["b"]
+      )
       cast.close()
     })
 
@@ -563,25 +670,67 @@ describe("a client's connection", () => {
         collections: ["pools", "toasts"],
         keepAlive: ["toasts"],
         interval: "1s",
-        query: { fields: "usd", "pools.keys": "a", "toasts.where": "usd:1" }
+        query: { fields: "usd", "pool.keys": "a", "pools.keys": "a", "toasts.where": "usd:1" }
       })
       cast.subscribe(() => {})
       await stage.pass(second)
       assert.deepStrictEqual(Object.fromEntries(stage.line.query), {
+        "pool.keys": "a",
         collections: "pools,toasts",
         interval: "1s",
         fields: "usd",
         "pools.keys": "a",
         "toasts.where": "usd:1"
       })
+      // What names nothing that is read is the server's to refuse.
       stage.hide(true)
       await stage.pass(31 * second)
       assert.deepStrictEqual(Object.fromEntries(stage.line.query), {
+        "pool.keys": "a",
         collections: "toasts",
         interval: "1s",
         fields: "usd",
         "toasts.where": "usd:1"
       })
+      cast.close()
+    })
+
+    it("is connecting where the page was hidden from the first, until there is all that is read", async () => {
+      stage.greet = () => {}
+      stage.hide(true)
+      const cast = stage.connect({ collections: ["pools", "toasts"], keepAlive: ["toasts"] })
+      const ready = vi.fn()
+      void cast.ready().then(ready)
+      await stage.pass(31 * second)
+      stage.line.say({ ...snapshot(1, rows), collections: { toasts: { state: "live", rows } } } as never)
+      await stage.pass(second)
+      assert.strictEqual(cast.toasts.get("a")!.usd, "1")
+      assert.strictEqual(cast.status.state, "connecting")
+      assert.isFalse(ready.mock.calls.length > 0)
+      stage.hide(false)
+      await stage.pass(100)
+      const both = { pools: { state: "live", rows }, toasts: { state: "live", rows } }
+      stage.line.say({ ...snapshot(1, rows), collections: both } as never)
+      await stage.pass(100)
+      stage.frame()
+      await stage.pass(1)
+      assert.strictEqual(cast.status.state, "live")
+      assert.lengthOf(ready.mock.calls, 1)
+      cast.close()
+    })
+
+    it("rests after 30 s, also where the clock was set back meanwhile", async () => {
+      stage.greet = serving
+      const cast = stage.connect()
+      cast.subscribe(() => {})
+      await stage.pass(second)
+      vi.setSystemTime(Date.now() - 86_400 * second)
+      stage.hide(true)
+      await stage.pass(29 * second)
+      assert.lengthOf(stage.open, 1)
+      vi.setSystemTime(Date.now() - 86_400 * second)
+      await stage.pass(32 * second)
+      assert.lengthOf(stage.open, 0)
       cast.close()
     })
 

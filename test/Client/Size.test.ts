@@ -19,7 +19,7 @@ const limits: { readonly [entry: string]: number } = {
   "./client/angular": 1024,
   "./client/share": 1536,
   "./client/persist": 1536,
-  "./client/inline": 512,
+  "./client/inline": 640,
   "./client/snapshot": 512
 }
 /** What no page loads. */

@@ -213,7 +213,10 @@ export class Stage {
         }
         this.line = line
         lines.push(line)
-        queueMicrotask(() => greet(line))
+        queueMicrotask(() => {
+          this.onopen()
+          greet(line)
+        })
       }
 
       close(): void {

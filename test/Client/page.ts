@@ -1,5 +1,6 @@
 /** What the pages of these tests load: the client, for whoever drives the page. */
-import { connect, inlined } from "../../client/Cast.ts"
+import { connect } from "../../client/Cast.ts"
+import { inlined } from "../../client/Inline.ts"
 import { forget, persisted } from "../../client/Persist.ts"
 import { share } from "../../client/Share.ts"
 

@@ -85,7 +85,7 @@ describe("a member of a written family", () => {
           assert.strictEqual(yield* away, 1)
           const { revision } = hub
           const before = revision()
-          assert.deepStrictEqual(hub.look("support:1"), { rows: 1, health: { state: "live" }, asOf: 0 })
+          assert.deepInclude(hub.look("support:1"), { rows: 1, health: { state: "live" }, asOf: 0 })
           assert.strictEqual(yield* away, 1, "a look at how many there are needs no rows")
           assert.deepStrictEqual(yield* hub.row("support:1", "a"), { text: "hello", id: "a" })
           assert.strictEqual(yield* away, 0)
