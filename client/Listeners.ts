@@ -22,7 +22,7 @@ export const subscribed = (
 
 export const tellAll = (listeners: ReadonlySet<Listener>, keys: ReadonlySet<string> = new Set()): void => {
   // A copy: who subscribes anew when told would be told without end.
-  Array.from(listeners, async ({ key, told }) => {
+  ;[...listeners].forEach(async ({ key, told }) => {
     // One who breaks is nobody else's matter, and is seen: nobody takes the rejection.
     if (key === undefined || keys.has(key)) told(keys)
   })

@@ -213,6 +213,41 @@ describe("a client's connection", () => {
     cast.close()
   })
 
+  it("by long poll comes back after a pause where somebody takes the cursor away", async () => {
+    const asked = vi.fn(async () => Response.json(snapshot(1, rows)))
+    vi.stubGlobal("fetch", asked)
+    const cast = stage.connect({ roads: ["changes"] })
+    cast.subscribe(() => {})
+    await stage.pass(5 * second)
+    assert.isAbove(asked.mock.calls.length, 2)
+    assert.isBelow(asked.mock.calls.length, 30)
+    cast.close()
+  })
+
+  it("sends cookies where it is told to", async () => {
+    for (const credentials of ["include", undefined] as const) {
+      const asked = vi.fn<typeof fetch>(async () => Response.json({}))
+      vi.stubGlobal("fetch", asked)
+      const cast = stage.connect({ roads: ["stream"], ...(credentials && { credentials }) })
+      await cast.pools.history()
+      cast.subscribe(() => {})
+      await stage.pass(10)
+      assert.deepStrictEqual(
+        asked.mock.calls.slice(0, 2).map(([, init]) => init!.credentials),
+        [credentials, credentials]
+      )
+      cast.close()
+    }
+  })
+
+  it("is not made by a write, nor waited for", async () => {
+    stage.answer = () => Response.json({ epoch: "e1", revision: 7, key: "a" })
+    const cast = stage.connect()
+    await cast.collection("toasts").append({ id: "a" })
+    await cast.pools.append({ id: "a" })
+    assert.lengthOf(stage.lines, 0)
+  })
+
   it("comes back though Retry-After is a date", async () => {
     stage.greet = (line) => line.end(503, undefined, { "retry-after": "Sun, 22 Nov 2026 00:00:00 GMT" })
     const cast = stage.connect({ roads: ["stream"] })
@@ -240,6 +275,20 @@ describe("a client's connection", () => {
     await stage.pass(100)
     assert.strictEqual(cast.status.state, "live")
     assert.strictEqual(cast.pools.get("a")!.usd, "2")
+    cast.close()
+  })
+
+  it("that the server sends elsewhere is nobody's business for as long as it said, 5 s at most", async () => {
+    stage.greet = serving
+    const cast = stage.connect({ roads: ["stream"] })
+    cast.subscribe(() => {})
+    await stage.pass(10 * second)
+    stage.greet = () => {}
+    stage.line.say({ type: "goodbye", code: "shutdown", retryAfterMs: 3_000 })
+    await stage.pass(4.5 * second)
+    assert.strictEqual(cast.status.state, "live")
+    await stage.pass(second)
+    assert.strictEqual(cast.status.state, "stale")
     cast.close()
   })
 
@@ -328,7 +377,7 @@ describe("a client's connection", () => {
 
   it("says what stands in the way while it is lost, and nothing any more when it is there", async () => {
     const cast = stage.connect({ roads: ["stream"] })
-    cast.subscribe(() => {})
+    const stop = cast.subscribe(() => {})
     assert.isUndefined(cast.status.error)
     stage.greet = (line) => line.end(502)
     cast.reconnect()
@@ -345,6 +394,11 @@ describe("a client's connection", () => {
     stage.line.end()
     await stage.pass(second)
     // As most are back by then.
+    assert.isUndefined(cast.status.error)
+    await stage.pass(5 * second)
+    stop()
+    await stage.pass(10 * second)
+    assert.strictEqual(cast.status.state, "stale")
     assert.isUndefined(cast.status.error)
     cast.close()
   })
@@ -665,6 +719,25 @@ describe("a client's connection", () => {
       cast.close()
     })
 
+    it("that was refused what it asks for while it rests has not failed when it is looked at", async () => {
+      const cast = stage.connect({
+        collections: ["pools", "toasts"],
+        keepAlive: ["toasts"],
+        roads: ["stream"]
+      })
+      cast.subscribe(() => {})
+      await stage.pass(second)
+      stage.hide(true)
+      stage.greet = (line) => line.end(400, { code: "invalid_query" })
+      await stage.pass(31 * second)
+      assert.strictEqual(cast.status.state, "failed")
+      stage.greet = serving
+      stage.hide(false)
+      await stage.pass(second)
+      assert.strictEqual(cast.status.state, "live")
+      cast.close()
+    })
+
     it("asks of what is to be kept alive only what is its own", async () => {
       const cast = stage.connect({
         collections: ["pools", "toasts"],
@@ -815,6 +888,19 @@ describe("a client's connection", () => {
       stage.page.dispatch("online")
       await stage.pass(0)
       assert.strictEqual(cast.status.state, "live")
+      cast.close()
+    })
+
+    it("tries often again once the network is back", async () => {
+      vi.spyOn(Math, "random").mockReturnValue(0.999)
+      stage.greet = (line) => line.end()
+      const cast = stage.connect({ roads: ["stream"] })
+      cast.subscribe(() => {})
+      await stage.pass(90 * second)
+      stage.page.dispatch("online")
+      const before = stage.lines.length
+      await stage.pass(4 * second)
+      assert.isAtLeast(stage.lines.length - before, 3)
       cast.close()
     })
 

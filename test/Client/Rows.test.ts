@@ -203,6 +203,21 @@ describe("the rows of a client", () => {
     cast.close()
   })
 
+  it("are told once to whoever subscribes anew when told", async () => {
+    const { cast, line, told } = await begin({})
+    const anew = () => {
+      told.push(["anew"])
+      if (told.length > 10) return
+      stop()
+      stop = cast.pools.subscribe(anew)
+    }
+    let stop = cast.pools.subscribe(anew)
+    line.say(change(1, 2, { put: { a: { id: "a" } } }))
+    await stage.pass(100)
+    assert.deepStrictEqual(told, [["a"], ["anew"]])
+    cast.close()
+  })
+
   it("keep what is removed and evicted, and say that there is more", async () => {
     const { cast, line } = await begin({ a: { id: "a" }, b: { id: "b" }, c: { id: "c" } })
     line.say(change(1, 2, { remove: ["a", "unknown"], evict: ["b"], skipped: 2 }))
@@ -271,6 +286,21 @@ describe("the rows of a client", () => {
     stage.line.say({ ...first, cursor: cursor(3) } as never)
     await stage.pass(100)
     assert.strictEqual(cast.collections.get("support:bob")!.rows.length, 0)
+    cast.close()
+  })
+
+  it("of a pattern are as its members that are there", async () => {
+    const cast = stage.connect({ collections: ["order:*" as never], roads: ["stream"] })
+    cast.subscribe(() => {})
+    await stage.pass(10)
+    const whole = (revision: number, collections: object) =>
+      stage.line.say({ ...snapshot(revision, {}), collections } as never)
+    whole(1, { "order:1": { state: "stale", rows: {} }, "order:2": { state: "live", rows: {} } })
+    await stage.pass(100)
+    assert.strictEqual(cast.status.state, "stale")
+    whole(2, { "order:2": { state: "live", rows: {} } })
+    await stage.pass(100)
+    assert.strictEqual(cast.status.state, "live")
     cast.close()
   })
 
