@@ -531,6 +531,17 @@ describe("a client's connection", () => {
       cast.close()
     })
 
+    it("is asked for again where there was none yet", async () => {
+      let session: string | undefined
+      const cast = stage.connect({ token: () => session as string })
+      await cast.pools.history()
+      assert.isFalse(stage.requests[0]!.headers.has("authorization"))
+      session = "new"
+      await cast.pools.history()
+      assert.strictEqual(stage.requests[1]!.headers.get("authorization"), "Bearer new")
+      cast.close()
+    })
+
     it("is said to be what stands in the way where none can be had", async () => {
       const cast = stage.connect({ token: () => Promise.reject(new Error("the session has ended")) })
       cast.subscribe(() => {})
