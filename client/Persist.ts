@@ -41,16 +41,27 @@ const prefix = "ratecast/1 "
 /** At most so often, ms, while the page is looked at; and whenever it is left. */
 const every = 10_000
 const page = globalThis as unknown as Page
+/** How often all was forgotten: who read before that keeps nothing any more. */
+let logouts = 0
 
-/** What was kept, of whomever: after a logout. */
-export const forget = (storage: Keep | undefined = page.localStorage): void => {
-  for (const key of keysOf(storage)) storage!.removeItem(key)
+/** What was kept, of whomever, and what the casts of this page would keep: after a logout. */
+export const forget = (storage: Keep | undefined = storageOf()): void => {
+  logouts++
+  if (storage) for (const key of keysOf(storage)) storage.removeItem(key)
 }
 
-const keysOf = (storage: Keep | undefined): ReadonlyArray<string> =>
-  Array.from({ length: storage?.length ?? 0 }, (_, i) => storage!.key(i)!).filter((key) =>
-    key.startsWith(prefix)
-  )
+const storageOf = (report?: (error: unknown) => void): Keep | undefined => {
+  try {
+    return page.localStorage
+  } catch (error) {
+    // A page that may keep nothing is told so by an exception. There is nothing to forget.
+    report?.(error)
+    return undefined
+  }
+}
+
+const keysOf = (storage: Keep): ReadonlyArray<string> =>
+  Array.from({ length: storage.length }, (_, i) => storage.key(i)!).filter((key) => key.startsWith(prefix))
 
 /** A value is `<ms since 1970> <snapshot>`: its age is known without reading all of it. */
 const madeAt = (value: string | null): number => Number.parseInt(value ?? "", 10) || 0
@@ -87,18 +98,30 @@ export const persisted = <A = { readonly [name: string]: object }, Name extends 
 ): Cast<A, Name> => {
   const { collections, from, query } = options
   const key = prefix + JSON.stringify([url, as, collections, query])
+  const begun = logouts
+  let hasFailed = false
 
-  const restored = () => {
-    const value = storage?.getItem(key)
+  /** What goes wrong is told, and is not the page's matter. */
+  const attempt = <B>(run: (storage: Keep) => B): B | undefined => {
+    try {
+      return storage && run(storage)
+    } catch (error) {
+      hasFailed = true
+      report(error)
+      return undefined
+    }
+  }
+  const restored = (storage: Keep) => {
+    const value = storage.getItem(key)
     if (!value) return undefined
     const snapshot = Date.now() - madeAt(value) < maxAge ? read(value) : undefined
-    if (!snapshot) storage!.removeItem(key)
+    if (!snapshot) storage.removeItem(key)
     return snapshot
   }
 
   const cast: Cast<A, Name> = connect<A, Name>(url, {
     ...options,
-    from: from ?? restored(),
+    from: from ?? attempt(restored),
     trace: (text, road) => {
       options.trace?.(text, road)
       // Once it is applied.
@@ -107,25 +130,20 @@ export const persisted = <A = { readonly [name: string]: object }, Name extends 
   })
   let kept = cast.lane.cursor
   let due = Date.now() + every
-  let hasFailed = false
 
   const keep = () => {
+    if (begun !== logouts) return
     const { cursor, query } = cast.lane
     const { status } = cast.status.error ?? {}
     // Who may not read any more is not shown what they might.
-    if (status === 401 || status === 403) return storage?.removeItem(key)
+    if (status === 401 || status === 403) return attempt((storage) => storage.removeItem(key))
     // While the page sleeps it reads less, and what is newer then is not all of one cursor.
     const isWhole = cursor !== kept && query["collections"] === collections.join()
-    if (!storage || !cursor || !isWhole || hasFailed) return
+    // Where it has failed it will not be better in ten seconds, and was said once.
+    if (!cursor || !isWhole || hasFailed) return
     kept = cursor
     due = Date.now() + every
-    try {
-      write(storage, `${Date.now()} ${JSON.stringify(snapshotOf(cast))}`)
-    } catch (error) {
-      // It will not be better in ten seconds, and was said once.
-      hasFailed = true
-      report(error)
-    }
+    attempt((storage) => write(storage, `${Date.now()} ${JSON.stringify(snapshotOf(cast))}`))
   }
   const write = (storage: Keep, value: string) => {
     if (value.length > maxLength) {
@@ -153,14 +171,4 @@ export const persisted = <A = { readonly [name: string]: object }, Name extends 
       close()
     }
   })
-}
-
-const storageOf = (report: (error: unknown) => void): Keep | undefined => {
-  try {
-    return page.localStorage
-  } catch (error) {
-    // A page that may keep nothing is told so by an exception.
-    report(error)
-    return undefined
-  }
 }

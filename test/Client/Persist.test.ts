@@ -60,6 +60,17 @@ describe("what is kept", () => {
   const shown = (options: Partial<PersistOptions> = {}, more: object = {}) =>
     visit(options, more).pools.get("a")?.usd
 
+  /** What is reported while a page reads, and is left. */
+  const reads = async (options: Partial<PersistOptions>) => {
+    const cast = visit(options)
+    cast.subscribe(() => {})
+    await stage.pass(second)
+    assert.strictEqual(cast.pools.get("a")!.usd, "1")
+    stage.page.dispatch("pagehide")
+    cast.close()
+    return reports.splice(0).map((error) => (error as Error).name)
+  }
+
   it("is shown at the next visit as stale, and gone on with from its cursor", async () => {
     await stay()
     stage.greet = () => {}
@@ -203,6 +214,45 @@ describe("what is kept", () => {
       [...storage.all.keys()].map((key) => /test","(.)"/.exec(key)?.[1] ?? key),
       ["mine", "c", "d", "e"]
     )
+  })
+
+  it("is gone after a logout, though the page is still there, is left, and is closed", async () => {
+    const before = visit()
+    before.subscribe(() => {})
+    await stage.pass(second)
+    stage.hide(true)
+    assert.strictEqual(storage.length, 1)
+    forget(storage)
+    stage.line.say(change(1, 2, { set: { a: { usd: "2" } } }))
+    stage.page.dispatch("pagehide")
+    await stage.pass(11 * second)
+    stage.line.say(change(2, 3, { set: { a: { usd: "3" } } }))
+    await stage.pass(second)
+    assert.strictEqual(storage.length, 0)
+    // Whoever logs in next, without another page.
+    await stay({ as: "ben" })
+    before.close()
+    assert.strictEqual(storage.length, 1)
+    assert.strictEqual(shown({ as: "ben" }), "1")
+  })
+
+  it("is nothing where storage is forbidden or broken: rows are the server's, and that is told once", async () => {
+    Object.defineProperty(globalThis, "localStorage", {
+      configurable: true,
+      get: () => {
+        throw new DOMException("The operation is insecure.", "SecurityError")
+      }
+    })
+    try {
+      assert.deepStrictEqual(await reads({ storage: undefined as never }), ["SecurityError"])
+      forget()
+    } finally {
+      Reflect.deleteProperty(globalThis, "localStorage")
+    }
+    storage.getItem = () => {
+      throw new DOMException("damaged", "UnknownError")
+    }
+    assert.deepStrictEqual(await reads({}), ["UnknownError"])
   })
 
   it("goes where the server says that one may not read any more", async () => {
