@@ -98,13 +98,15 @@ export const share =
       if (isOver || isLeading) return
       isLeading = true
       clearTimeout(late)
+      // Whoever asked before is answered when there is something; until then nobody hangs.
+      tell({})
       const led = new Promise<void>((done) => (leave = done))
       opened = road(
         { ...asked, since: cast.lane.cursor },
         (text) => {
           const from = cast.lane.cursor
           // Before it is heard, which ends this: the others are to know why, and until when.
-          if (text?.startsWith('{"type":"goodbye"')) tell({ text })
+          if (text && isOf("goodbye", text)) tell({ text })
           isEnding = true
           hear(text)
           isEnding = false
@@ -143,7 +145,7 @@ export const share =
       if (end) return stop(end)
       if (!text) return
       const at = cast.lane.cursor
-      if (!cursor || from === at || text.startsWith('{"type":"snapshot"')) {
+      if (!cursor || from === at || isOf("snapshot", text)) {
         askedOf = undefined
         hear(text)
       } else if (cursor === at) hear()
@@ -175,6 +177,10 @@ export const share =
     ask()
     return { close }
   }
+
+/** Most are not, and need not be read for it. */
+const isOf = (type: string, text: string): boolean =>
+  text.includes(`"${type}"`) && JSON.parse(text).type === type
 
 /** All that a token says but what each of its kind has of its own; `undefined` where it cannot be read. */
 const claimsOf = (token: string | undefined): object | undefined => {

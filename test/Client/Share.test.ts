@@ -1,7 +1,9 @@
-/** One connection for all tabs of a browser, in a real Chromium over HTTP/1.1. */
-import { assert, describe, it } from "@effect/vitest"
+/** One connection for all tabs of a browser: by itself, and in a real Chromium over HTTP/1.1. */
+import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
 import { SignJWT } from "jose"
 
+import { type Message, type SnapshotMessage } from "../../client/Cast.ts"
+import { share } from "../../client/Share.ts"
 import { chromium, isThorough, reason } from "../Browser.ts"
 import { until } from "../Daemon.ts"
 import { sleep } from "../Http/Market.ts"
@@ -9,6 +11,8 @@ import type { Tab } from "../Tab.ts"
 import { bundled, filesOf } from "./Recipes.ts"
 import { read } from "./Site.ts"
 import { siteOf } from "./SiteOf.ts"
+import { change, cursor, snapshot, Stage } from "./Stage.ts"
+import { Tabs } from "./Tabs.ts"
 
 const secret = "s".repeat(32)
 const options = `share: share()`
@@ -37,6 +41,70 @@ const leader = async (tabs: ReadonlyArray<Tab>): Promise<Tab> => {
   const mine = held.find((lock) => lock.clientId === clientId && lock.name.startsWith("tab "))!
   return tabs[Number(mine.name.slice(4))]!
 }
+
+/** The same, as another server may write it. */
+const reversed = (message: Message) => Object.fromEntries(Object.entries(message).toReversed()) as never
+
+describe("tabs that share, on the test's clock,", () => {
+  let stage: Stage
+  let tabs: Tabs
+  beforeEach(() => {
+    stage = new Stage()
+    tabs = new Tabs()
+  })
+  afterEach(() => stage.leave())
+
+  const open = (count: number, from?: SnapshotMessage) =>
+    Array.from({ length: count }, () => {
+      const cast = stage.connect({ share: share(), from })
+      cast.subscribe(() => {})
+      return cast
+    })
+  const close = (casts: ReturnType<typeof open>) => {
+    for (const cast of casts) cast.close()
+  }
+
+  const asked = () => tabs.told.filter((message) => "asker" in message).length
+
+  it("wait together for a slow server when all are opened at once", async () => {
+    tabs.grantTakes = 30
+    stage.greet = (line) => void setTimeout(() => line.say(snapshot(1, { a: { id: "a", usd: "1" } })), 6_000)
+    const casts = open(8)
+    await stage.pass(6_100)
+    assert.deepStrictEqual(
+      casts.map(({ pools }) => pools.get("a")?.usd),
+      casts.map(() => "1")
+    )
+    assert.strictEqual(stage.lines.length, 1)
+    assert.strictEqual(tabs.steals, 0)
+    close(casts)
+  })
+
+  it("know a message by its type, wherever in it that stands", async () => {
+    const old = snapshot(1, { a: { id: "a", usd: "1" } }) as SnapshotMessage
+    const casts = [...open(1), ...open(2, old)]
+    await stage.pass(100)
+    const before = asked()
+    stage.line.say(reversed(snapshot(5, { a: { id: "a", usd: "5" } })))
+    await stage.pass(10)
+    for (const { pools, status } of casts) {
+      assert.strictEqual(pools.get("a")!.usd, "5")
+      assert.strictEqual(status.cursor, cursor(5))
+    }
+    assert.strictEqual(asked(), before)
+    // Rows may say anything.
+    stage.line.say(change(5, 6, { put: { b: { id: "b", type: "goodbye" } } }))
+    await stage.pass(10)
+    for (const { pools } of casts) assert.strictEqual(pools.rows.length, 2)
+    stage.line.say(reversed({ type: "goodbye", code: "restart", retryAfterMs: 20_000 }))
+    await stage.pass(19_000)
+    // What the server has asked for is asked of all.
+    assert.strictEqual(stage.lines.length, 1)
+    await stage.pass(5_000)
+    assert.strictEqual(stage.open.length, 1)
+    close(casts)
+  })
+})
 
 describe.skipIf(chromium === undefined)(`tabs that share${reason}`, { timeout: 60_000 }, () => {
   const site = siteOf({ JWT_SECRET: secret })
