@@ -53,7 +53,7 @@ export const useStatus: {
   useSelected(
     cast,
     () => cast.status,
-    () => (isServer() ? cast.status : cast.initial),
+    () => begun(cast),
     select
   ) as never
 
@@ -61,8 +61,17 @@ const itself = <S>(one: S): S => one
 
 const isServer = () => host.document === undefined
 
-/** What the server has rendered is what a page has to begin with, however far the rows have come by then. */
-const rendered = <A>({ initial }: Collection<A>) => (isServer() ? undefined : initial)
+/**
+ * What the server has rendered is what a page has to begin with, however far the rows have come by then: those that it was
+ * given, or none.
+ */
+const rendered = <A>({ initial = {} }: Collection<A>) => (isServer() ? undefined : initial)
+
+/** As of a page that is given the rows that are here: not connected yet, whether a server is, or the browser can be. */
+const begun = ({ initial, status }: Cast): Status => {
+  const { asOf, cursor, state } = isServer() ? status : initial
+  return { ...initial, asOf, cursor, state: cursor && state !== "connecting" ? "stale" : "connecting" }
+}
 
 const useSelected = <S, B>(
   source: { readonly subscribe: (changed: () => void) => () => void },
@@ -89,13 +98,9 @@ const useSelected = <S, B>(
     }
     // As the page began: it is made once.
     let began: S | undefined
-    return {
-      subscribe: (changed: () => void) => source.subscribe(changed),
-      now: through(now),
-      first: through(() => (began ??= first()))
-    }
+    return { now: through(now), first: through(() => (began ??= first())) }
   }, [source, select])
-  return useSyncExternalStore(made.subscribe, made.now, made.first)
+  return useSyncExternalStore(source.subscribe, made.now, made.first)
 }
 
 const alike = <B>(a: B | undefined, b: B): a is B =>

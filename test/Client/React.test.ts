@@ -1,9 +1,15 @@
 /** React in a real Chromium and on a server: docs/client/react.md as written, and what its hooks promise. */
-import { assert, describe, it } from "@effect/vitest"
+import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
+import { createElement } from "react"
+import { renderToString } from "react-dom/server"
 
+import { type Status } from "../../client/Cast.ts"
+import { useStatus } from "../../client/React.ts"
+import { snapshotOf } from "../../client/Snapshot.ts"
 import { chromium, reason } from "../Browser.ts"
 import { bundled, filesOf, imported } from "./Recipes.ts"
 import { Frontend } from "./Frontend.ts"
+import { snapshot, Stage } from "./Stage.ts"
 
 const files = filesOf("react.md")
 /** With one more file, which is the page. */
@@ -17,6 +23,12 @@ import { connect } from "ratecast/client"
 import { useRow, useRows, useStatus } from "ratecast/client/react"
 
 const cast = connect("/", { collections: ["rates"], roads: ["socket"] })
+const { subscribe } = cast.rates
+globalThis.subscribed = 0
+cast.rates.subscribe = (...asked) => {
+  subscribed++
+  return subscribe(...asked)
+}
 const counts = globalThis.counts = {}
 const count = (name) => (counts[name] = (counts[name] ?? 0) + 1)
 const Row = ({ symbol }) => {
@@ -90,6 +102,48 @@ interface Counts {
   readonly [name: string]: number
 }
 
+describe("a server that renders", () => {
+  let stage: Stage
+  beforeEach(() => {
+    stage = new Stage()
+  })
+  afterEach(() => stage.leave())
+
+  it("draws the status with which a page begins that is given the same rows, whatever its own is", async () => {
+    const cast = stage.connect({ roads: ["stream", "changes"] })
+    const isWithRows: Array<boolean> = []
+    const look = () => {
+      const drawn: Array<Status> = []
+      const Shown = () => useStatus(cast, (status) => drawn.push(status))
+      renderToString(createElement(Shown))
+      const from = snapshotOf(cast)
+      isWithRows.push(from !== undefined)
+      const page = stage.connect({ roads: ["stream", "changes"], from })
+      assert.deepStrictEqual(drawn, [page.initial])
+      return cast.status.state
+    }
+    const states = [look()]
+    cast.subscribe(() => {})
+    await stage.pass(100)
+    stage.line.end(403, { code: "forbidden" })
+    await stage.pass(100)
+    states.push(look())
+    cast.reconnect()
+    await stage.pass(100)
+    stage.line.say(snapshot(1, { a: { id: "a" } }))
+    await stage.pass(100)
+    states.push(look())
+    stage.line.end()
+    await stage.pass(3_000)
+    stage.line.end(403, { code: "forbidden" })
+    await stage.pass(100)
+    states.push(look())
+    cast.close()
+    assert.deepStrictEqual(states, ["connecting", "failed", "live", "failed"])
+    assert.deepStrictEqual(isWithRows, [false, false, true, true])
+  })
+})
+
 describe.skipIf(chromium === undefined)(`React in a browser${reason}`, () => {
   const frontend = Frontend.of()
 
@@ -132,6 +186,17 @@ describe.skipIf(chromium === undefined)(`React in a browser${reason}`, () => {
     frontend.price("BTC", "1.20")
   })
 
+  it("who says what they show in the component subscribes once, however often it is rendered", async () => {
+    const tab = await frontend.visit(await page(probes))
+    await tab.evaluate("show(false)")
+    await tab.shows("#state", "live")
+    const before = await tab.evaluate<Counts>("({ subscribed, dear: counts.dear })")
+    for (let i = 0; i < 12; i++) await tab.evaluate("show(false)")
+    await tab.holds("renders", `counts.dear >= ${before["dear"]! + 12}`)
+    assert.strictEqual(await tab.evaluate("subscribed"), before["subscribed"])
+    assert.deepStrictEqual(tab.complaints, [])
+  })
+
   it("StrictMode opens one connection, views come and go on it, and none is left 3 s after the last", async () => {
     const tab = await frontend.visit(await page(probes))
     await tab.evaluate("show(true)")
@@ -167,36 +232,83 @@ describe.skipIf(chromium === undefined)(`React in a browser${reason}`, () => {
     assert.deepStrictEqual(tab.complaints, [])
   })
 
-  it("also where a part of it is hydrated after its rows have changed", async () => {
-    const late = `
-      import { lazy, Suspense } from "react"
+  for (const [what, from, first] of [
+    [
+      "",
+      `{ type: "snapshot", cursor: "old-1-x", reason: "initial", at: 1, collections: { rates: { state: "live", rows: { TON: { symbol: "TON", usd: "0.01" } } } } }`,
+      "0.01 1 stale"
+    ],
+    [", from nothing", "undefined", "none 0 connecting"]
+  ] as const)
+    it(`also where a part of it is hydrated after its rows have changed${what}`, async () => {
+      const late = `
+        import { lazy, Suspense } from "react"
+        import { hydrateRoot } from "react-dom/client"
+        import { connect } from "ratecast/client"
+        import { useRow, useRows, useStatus } from "ratecast/client/react"
+        const cast = connect("/", { collections: ["rates"], from: ${from} })
+        const Price = () => {
+          const row = useRow(cast.rates, "TON")
+          const rows = useRows(cast.rates)
+          const state = useStatus(cast, ({ state }) => state)
+          const shown = [row?.usd ?? "none", rows.length, state].join(" ")
+          globalThis.first ??= shown
+          return <b>{shown}</b>
+        }
+        const Late = lazy(() => new Promise((done) => (globalThis.arrive = () => done({ default: Price }))))
+        cast.subscribe(() => {})
+        globalThis.cast = cast
+        hydrateRoot(document.getElementById("root"), <Suspense><Late /></Suspense>)`
+      const tab = await frontend.visit(
+        await page(late),
+        `<div id="root"><!--$--><b>${first}</b><!--/$--></div>`
+      )
+      await tab.holds("its rows", "cast.rates.rows.length === 3")
+      assert.strictEqual(await tab.text("b"), first)
+      await tab.evaluate("arrive()")
+      await tab.shows("b", "8.00 3 live")
+      assert.strictEqual(await tab.evaluate("first"), first)
+      assert.deepStrictEqual(tab.complaints, [])
+    })
+
+  it("also where it was rendered of a cast that the server holds open", async () => {
+    const state = `
+      import { useStatus } from "ratecast/client/react"
+      export const State = ({ cast }) => <b>{useStatus(cast, ({ state }) => state)}</b>`
+    const server = `
+      import { renderToString } from "react-dom/server"
+      import { connect } from "ratecast/client"
+      import { inline } from "ratecast/client/inline"
+      import { State } from "./State.tsx"
+      export const render = async (url) => {
+        const cast = connect(url, { collections: ["rates"] })
+        cast.subscribe(() => {})
+        await cast.ready()
+        const { state } = cast.status
+        const html = \`<div id="root">\${renderToString(<State cast={cast} />)}</div>\${inline(cast)}\`
+        cast.close()
+        return { state, html }
+      }`
+    const browser = `
       import { hydrateRoot } from "react-dom/client"
       import { connect } from "ratecast/client"
-      import { useRow, useRows, useStatus } from "ratecast/client/react"
-      const cast = connect("/", { collections: ["rates"], from: {
-        type: "snapshot", cursor: "old-1-x", reason: "initial", at: 1,
-        collections: { rates: { state: "live", rows: { TON: { symbol: "TON", usd: "0.01" } } } }
-      } })
-      const Price = () => {
-        const row = useRow(cast.rates, "TON")
-        const rows = useRows(cast.rates)
-        const state = useStatus(cast, ({ state }) => state)
-        globalThis.first ??= [row.usd, rows.length, state].join(" ")
-        return <b>{[row.usd, rows.length, state].join(" ")}</b>
-      }
-      const Late = lazy(() => new Promise((done) => (globalThis.arrive = () => done({ default: Price }))))
-      cast.subscribe(() => {})
-      globalThis.cast = cast
-      hydrateRoot(document.getElementById("root"), <Suspense><Late /></Suspense>)`
-    const tab = await frontend.visit(
-      await page(late),
-      `<div id="root"><!--$--><b>0.01 1 stale</b><!--/$--></div>`
-    )
-    await tab.holds("its rows", "cast.rates.rows.length === 3")
-    assert.strictEqual(await tab.text("b"), "0.01 1 stale")
-    await tab.evaluate("arrive()")
-    await tab.shows("b", "8.00 3 live")
-    assert.strictEqual(await tab.evaluate("first"), "0.01 1 stale")
+      import { inlined } from "ratecast/client/inline"
+      import { State } from "./State.tsx"
+      const cast = connect("/", { collections: ["rates"], from: inlined() })
+      hydrateRoot(document.getElementById("root"), <State cast={cast} />)`
+    const more = new Map([
+      ["State.tsx", state],
+      ["holding.tsx", server],
+      ["page.tsx", browser]
+    ])
+    const { render } = await imported<{
+      render: (url: string) => Promise<{ readonly state: string; readonly html: string }>
+    }>(more, "holding.tsx", frontend.folder)
+    const { html, state: held } = await render(frontend.url)
+    assert.strictEqual(held, "live")
+    const tab = await frontend.visit(await bundled(more, "page.tsx", "browser"), html)
+    frontend.price("TON", "9.00")
+    await tab.shows("b", "live")
     assert.deepStrictEqual(tab.complaints, [])
   })
 
