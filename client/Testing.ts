@@ -7,15 +7,16 @@ import { type Init, makeCalls } from "./Calls.ts"
 import type { Cast, Status } from "./Options.ts"
 import { CastError } from "./CastError.ts"
 import { type Begun, type Held, makeCollection, same } from "./Collection.ts"
+import { keyed, pageOf, patched } from "./FakeRows.ts"
 import { type Listener, subscribed, tellAll } from "./Listeners.ts"
-import type { Change, Failure, Problem, Row, Whole } from "./Wire.ts"
+import type { Change, Failure, Problem, Whole } from "./Wire.ts"
 
 export interface FakeOptions<A, Name extends string> {
   /** Rows by key. A collection without any is `loading` until it is given some. */
   readonly collections: {
     readonly [N in Name]: { readonly [key: string]: RowOf<A, N> } | undefined
   }
-  /** The field that holds the key of rows that are appended. Default: `id`. */
+  /** The field that holds the key of rows that are written. Default: `id`. */
   readonly keys?: { readonly [N in Name]?: string }
 }
 
@@ -41,7 +42,7 @@ export interface Fake<A, Name extends string> {
   readonly stale: (name: Name, error?: Failure) => void
   /** The upstream answers again. */
   readonly live: (name: Name) => void
-  /** The connection is lost, and tried again at `retryAt`, ms since 1970: `stale`. */
+  /** The connection is lost, and tried again at `retryAt`, ms since 1970: `stale` where there are rows. */
   readonly drop: (retryAt?: number) => void
   /** The browser has no network. */
   readonly offline: () => void
@@ -57,7 +58,8 @@ export interface Fake<A, Name extends string> {
   readonly readers: number
 }
 
-type Way = Pick<Status, "state" | "retryAt" | "error"> | undefined
+/** What is in the way. */
+type Way = Partial<Pick<Status, "state" | "retryAt" | "error">>
 
 const methods = { POST: "append", PUT: "put", PATCH: "patch", DELETE: "delete", GET: "history" } as const
 
@@ -70,9 +72,12 @@ export const fakeCast = <A = { readonly [name: string]: object }, Name extends N
   const waiting = new Set<() => void>()
   const asked: Array<Asked> = []
   const refusals: Array<CastError> = []
+  /** What the server gives. */
+  const names = new Set<string>(Object.keys(collections))
   let readers = 0
   let revision = 0
-  let way: Way
+  let way: Way = {}
+  let isClosed = false
   let status: Status | undefined
 
   /** Somebody reads; the function says that they do not any more. */
@@ -102,6 +107,8 @@ export const fakeCast = <A = { readonly [name: string]: object }, Name extends N
   /** As the server commits it. */
   const commit = (name: string, part: Change | Whole) => {
     revision++
+    if (isClosed) return
+    names.add(name)
     const isNew = holding(name).status.state === "loading"
     const isFit = holding(name).apply({
       ...(isNew && { state: "live" }),
@@ -112,6 +119,7 @@ export const fakeCast = <A = { readonly [name: string]: object }, Name extends N
     if (!isFit) throw new TypeError(`${name}: there is no such row to change; put adds one`)
   }
   const go = (next: Way) => {
+    if (isClosed) return
     way = next
     tell()
   }
@@ -137,37 +145,33 @@ export const fakeCast = <A = { readonly [name: string]: object }, Name extends N
     }
     if (what === "history") return pageOf(holding(name), searchParams) as never
     const key = at || `k${String(revision + 1).padStart(6, "0")}`
-    const has = holding(name).get(key) !== undefined
-    if (!has && (method === "PATCH" || method === "DELETE"))
+    const before = holding(name).get(key)
+    if (!before && (method === "PATCH" || method === "DELETE"))
       throw new CastError({ status: 404, code: "unknown_row", detail: `${name} has no row ${key}` })
     if (method === "DELETE") {
       commit(name, { remove: [key] })
       return answer({ key })
     }
-    const row = method === "POST" ? { ...said, [keys[name] ?? "id"]: key } : said
-    commit(
-      name,
-      method === "PATCH"
-        ? { set: { [key]: said.set }, ...(said.unset && { unset: { [key]: said.unset } }) }
-        : { put: { [key]: row } }
-    )
-    return answer({ key, row: holding(name).get(key) })
+    const next = method === "PATCH" ? patched(before!, said) : said
+    const row = keyed(next, keys[name] ?? "id", key, method === "POST")
+    commit(name, { put: { [key]: row } })
+    return answer({ key, row })
   }
 
-  const statuses = () => [...held.values()].map(({ status }) => status)
+  const statuses = () => [...names].map((name) => holding(name).status)
   const cursor = () => `fake-${revision}-0`
   const isLoading = () => statuses().some(({ state }) => state === "loading")
   const look = (): Status => {
     const times = statuses().flatMap(({ asOf }) => asOf ?? [])
-    const isStale = statuses().some(({ state }) => state === "stale")
+    const isStale = way.state === "stale" || statuses().some(({ state }) => state === "stale")
+    const ofRows = isLoading() ? "connecting" : isStale ? "stale" : "live"
     return {
-      state: isLoading() ? "connecting" : isStale ? "stale" : "live",
+      state: way.state === "failed" || way.state === "offline" ? way.state : ofRows,
       road: "fake",
       cursor: cursor(),
       asOf: times.length > 0 ? Math.min(...times) : undefined,
-      retryAt: undefined,
-      error: undefined,
-      ...way
+      retryAt: way.retryAt,
+      error: way.error
     }
   }
 
@@ -179,10 +183,10 @@ export const fakeCast = <A = { readonly [name: string]: object }, Name extends N
     stale: (name, error = { code: "upstream_unreachable", detail: "The upstream cannot be reached." }) =>
       commit(name, { state: "stale", error, asOf: holding(name).status.asOf ?? 0 }),
     live: (name) => commit(name, { state: "live" }),
-    drop: (retryAt = Date.now() + 1_000) => go({ state: "stale", retryAt, error: undefined }),
-    offline: () => go({ state: "offline", retryAt: undefined, error: undefined }),
-    connect: () => go(undefined),
-    fail: (problem) => go({ state: "failed", retryAt: undefined, error: new CastError(problem) }),
+    drop: (retryAt = Date.now() + 1_000) => go({ state: "stale", retryAt, error: new CastError({}) }),
+    offline: () => go({ state: "offline" }),
+    connect: () => go({}),
+    fail: (problem) => go({ state: "failed", error: new CastError(problem) }),
     refuse: (problem) => refusals.push(new CastError(problem)),
     asked,
     get readers() {
@@ -198,7 +202,7 @@ export const fakeCast = <A = { readonly [name: string]: object }, Name extends N
       return {
         query: { collections: Object.keys(collections).join() },
         cursor: cursor(),
-        names: new Set(held.keys())
+        names
       }
     },
     get status() {
@@ -209,16 +213,19 @@ export const fakeCast = <A = { readonly [name: string]: object }, Name extends N
     ready: () =>
       new Promise((done, fail) => {
         const look = () => {
-          if (isLoading() && !way?.error) return
+          if (isLoading() && way.state !== "failed") return
           waiting.delete(look)
-          if (isLoading()) fail(way!.error!)
+          if (isLoading()) fail(way.error!)
           else done()
         }
         waiting.add(look)
         look()
       }),
-    reconnect: () => go(undefined),
-    close: () => {}
+    reconnect: () => go({}),
+    close: () => {
+      go({ state: "failed", error: new CastError({ code: "closed" }) })
+      isClosed = true
+    }
   }
   const named = cast as unknown as { [name: string]: Collection }
   for (const [name, rows] of Object.entries(collections)) {
@@ -230,15 +237,3 @@ export const fakeCast = <A = { readonly [name: string]: object }, Name extends N
 
 type Collection =
   Cast<{ readonly [name: string]: object }>["collections"] extends ReadonlyMap<string, infer C> ? C : never
-
-/** The newest first, as keys that the server gives are sorted. */
-const pageOf = (collection: Held, query: URLSearchParams) => {
-  const before = query.get("before")
-  const keys = [...collection.keys()].toSorted().toReversed()
-  const older = before === null ? keys : keys.filter((key) => key < before)
-  const page = older.slice(0, Number(query.get("limit")))
-  return {
-    rows: page.map((key) => ({ key, row: collection.get(key) as Row })),
-    before: older.length > page.length ? page.at(-1)! : null
-  }
-}

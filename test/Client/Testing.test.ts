@@ -5,11 +5,14 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 
 import { afterEach, assert, beforeEach, describe, it, vi } from "@effect/vitest"
+import { Schema } from "effect"
 
 import { type Cast, type CastError, connect, type SnapshotMessage } from "../../client/Cast.ts"
 import { fakeCast } from "../../client/Testing.ts"
+import { defineConfig, written } from "../../src/Config.ts"
+import { startDaemon } from "../Daemon.ts"
 import { bundled, filesOf } from "./Recipes.ts"
-import { snapshot } from "./Stage.ts"
+import { snapshot, Stage } from "./Stage.ts"
 
 interface Api {
   readonly pools: { readonly id: string; readonly usd?: string }
@@ -149,6 +152,111 @@ describe("a fake cast", () => {
         "delete"
       ]
     )
+  })
+})
+
+const statusOf = ({ status: { error, state } }: Cast<Api>) => [state, error?.code, error?.message]
+const readyOf = (cast: Cast<Api>) => cast.ready().then(() => "ready", String)
+
+/** What becomes of both, the same steps behind them. */
+const both = async (isLoading: boolean, step: (cast: Cast<Api>, lose: () => void) => void) => {
+  const rows = { a: { id: "a" } }
+  const message = snapshot(1, rows) as SnapshotMessage
+  const stage = new Stage()
+  try {
+    const real: Cast<Api> = stage.connect({ collections: ["pools"] as never }) as never
+    const stop = real.subscribe(() => {})
+    await stage.pass(100)
+    if (!isLoading) stage.line.say(message)
+    await stage.pass(100)
+    step(real, () => stage.line.end())
+    // The real one takes a connection for lost after 2 s.
+    await stage.pass(3_000)
+    const fake = fakeCast<Api>({ collections: { pools: isLoading ? undefined : rows } as never })
+    step(fake, () => fake.fake.drop())
+    assert.deepStrictEqual(statusOf(fake), statusOf(real))
+    if (real.status.state !== "connecting") {
+      const ends = [readyOf(fake), readyOf(real)]
+      await stage.pass(100)
+      assert.strictEqual(await ends[0], await ends[1])
+    }
+    stop()
+    real.close()
+    await stage.pass(100)
+    return fake.status.state
+  } finally {
+    stage.leave()
+  }
+}
+
+describe("a fake cast is as a real one", () => {
+  it("when the connection is lost, before there are rows and afterwards", async () => {
+    assert.strictEqual(await both(true, (_, lose) => lose()), "connecting")
+    assert.strictEqual(await both(false, (_, lose) => lose()), "stale")
+  })
+
+  it("when a collection is looked at that is none of its own", async () => {
+    assert.strictEqual(await both(false, (cast) => void cast.collection("order:17").rows), "live")
+  })
+
+  it("when it is closed, before there are rows and afterwards", async () => {
+    for (const isLoading of [true, false])
+      assert.strictEqual(await both(isLoading, (cast) => cast.close()), "failed")
+    const cast = open()
+    const told: Array<string> = []
+    cast.subscribe(() => told.push(cast.status.state))
+    const ready = readyOf(cast)
+    cast.close()
+    cast.fake.put("chat", { x: { id: "x", text: "late" } })
+    cast.fake.connect()
+    cast.reconnect()
+    assert.strictEqual(cast.status.error!.code, "closed")
+    assert.include(await ready, "closed")
+    assert.deepStrictEqual(told, ["failed"])
+    assert.strictEqual(cast.chat.rows.length, 0)
+  })
+
+  it("when it writes, of a daemon: key fields are filled in, and others are refused", async () => {
+    const chat = written({
+      key: "id",
+      row: Schema.Struct({ id: Schema.String, text: Schema.String, by: Schema.optional(Schema.String) }),
+      retain: { rows: 100 }
+    })
+    const daemon = await startDaemon(defineConfig({ collections: { chat } }), { ANONYMOUS_WRITE: "*" })
+    const real = connect<Pick<Api, "chat">>(daemon.url, { collections: ["chat"] })
+    const stop = real.subscribe(() => {})
+    const fake = fakeCast<Pick<Api, "chat">>({ collections: { chat: {} } })
+    const outcomes = async ({ chat }: Cast<Pick<Api, "chat">>) => {
+      const first = (await chat.append({ text: "first" })).key
+      const all: Array<unknown> = []
+      for (const write of [
+        () => chat.put("k", { text: "put" }),
+        () => chat.put("k2", { id: "other", text: "put" }),
+        () => chat.put("k3", { id: "k3", text: "put" }),
+        () => chat.patch("k", { text: "patched", by: "ana" }),
+        () => chat.patch("k", { id: "other" }),
+        () => chat.patch("k", { id: "k" }, { unset: ["by"] }),
+        () => chat.patch("k", {}, { unset: ["id"] }),
+        () => chat.append({ id: "mine", text: "appended" }),
+        () => chat.patch("none", { id: "other" }),
+        () => chat.delete("none"),
+        () => chat.delete("k3"),
+        () => chat.patch(first, { by: "ben" })
+      ])
+        all.push(
+          await write().then(
+            ({ key, row }) => (key === first ? { ...row, id: "first" } : { key, row: row ?? null }),
+            ({ code, status }: CastError) => `${status} ${code}`
+          )
+        )
+      return [all, chat.rows.map((row) => (row.id === first ? { ...row, id: "first" } : row))]
+    }
+    const [[ofReal, rowsOfReal], [ofFake, rowsOfFake]] = [await outcomes(real), await outcomes(fake)]
+    assert.deepStrictEqual(ofFake, ofReal)
+    assert.deepStrictEqual(rowsOfFake, rowsOfReal)
+    stop()
+    real.close()
+    await daemon.close()
   })
 })
 
