@@ -25,5 +25,5 @@ export type RowsOf<A> = A extends Configured
 
 export type NameOf<A> = keyof RowsOf<A> & string
 
-/** The row of one collection; any where nobody has said. */
-export type RowOf<A, Name extends string> = Name extends keyof RowsOf<A> ? RowsOf<A>[Name] : Row
+/** The row of one collection, which nobody writes to; any where nobody has said. */
+export type RowOf<A, Name extends string> = Name extends keyof RowsOf<A> ? Readonly<RowsOf<A>[Name]> : Row
