@@ -14,7 +14,7 @@ import { type Held, makeCollection, same } from "./Collection.ts"
 import { host } from "./Host.ts"
 import { makeLink } from "./Link.ts"
 import { type Listener, subscribed, tellAll } from "./Listeners.ts"
-import type { Cast, Casting, Options, RoadName, Status } from "./Options.ts"
+import type { Cast, Casting, Lane, Options, RoadName, Status } from "./Options.ts"
 import { type Reached, request, type Road } from "./Road.ts"
 import { socket } from "./Socket.ts"
 import { stream } from "./Stream.ts"
@@ -55,12 +55,9 @@ export const connect = <A = { readonly [name: string]: object }, Name extends Na
     // What narrows a collection that rests would be refused.
     for (const form in query)
       if (collections.some((name) => !names.includes(name) && form.startsWith(name + "."))) delete query[form]
-    return {
-      query,
-      cursor: undefined as string | undefined,
-      // Those that are none are loading until they are there; what a pattern stands for is known then.
-      names: new Set<string>(names.filter((name) => !name.includes("*")))
-    }
+    // What is no pattern is loading until it is there; what a pattern stands for is known then.
+    const own = new Set<string>(names.filter((name) => !name.includes("*")))
+    return { query, names: own } as Going
   }
   const lanes = [makeLane(collections), makeLane(keepAlive)] as const
   let lane = lanes[0]
@@ -115,7 +112,6 @@ export const connect = <A = { readonly [name: string]: object }, Name extends Na
     }
     for (const [name, at] of Object.entries(asOf)) holding(name).apply({ asOf: at })
     lane.cursor = newest = cursor!
-    changed()
     return true
   }
 
@@ -219,6 +215,8 @@ export const connect = <A = { readonly [name: string]: object }, Name extends Na
   return named as Cast<A, Name>
 }
 
+/** A lane, as it goes on. */
+type Going = { -readonly [member in keyof Lane]: Lane[member] } & { readonly names: Set<string> }
 /** Whichever it is. */
 type Told = Partial<Omit<ChangeMessage, "type"> & Pick<PingMessage, "asOf">> & Pick<Message, "type">
 

@@ -95,8 +95,7 @@ export const makeCollection = (begun: Begun, read: () => () => void, changed: ()
     skipped,
     unset = {}
   }: Change): boolean => {
-    remove.forEach(drop)
-    evict.forEach(drop)
+    ;[...remove, ...evict].forEach(drop)
     if (evict.length > 0 || skipped) note({ more: true })
     for (const [key, row] of Object.entries(born)) put(key, row)
     if (!Object.keys({ ...set, ...unset }).every((key) => rows.has(key))) return false

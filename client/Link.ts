@@ -141,6 +141,7 @@ export const makeLink = ({ changed, keepAlive, open, receive, roads, token }: Wa
     if (!receive(message)) return lose({})
     connectedAt ||= heardAt
     error = undefined
+    changed()
   }
 
   const lose = (end: End) => {
@@ -216,7 +217,7 @@ export const makeLink = ({ changed, keepAlive, open, receive, roads, token }: Wa
 
   return {
     state: () => {
-      const isUp = connectedAt > 0 || Date.now() < calmUntil
+      const isUp = !hasFailed && (connectedAt > 0 || Date.now() < calmUntil)
       return { isUp, failed: hasFailed, road: roads[road]!, retryAt, error: isUp ? undefined : error }
     },
     token: current,

@@ -38,7 +38,7 @@ export type Share = (road: Road, cast: Holding) => Road
 /** What is asked for now, how far it has come, and whose rows it has given: of one query, so of one cursor. */
 export interface Lane {
   readonly query: { readonly [parameter: string]: string }
-  readonly cursor: string | undefined
+  readonly cursor?: string | undefined
   readonly names: ReadonlySet<string>
 }
 

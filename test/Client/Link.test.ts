@@ -1,6 +1,6 @@
 import { afterEach, assert, beforeEach, describe, it, vi } from "@effect/vitest"
 
-import { type CastError } from "../../client/Cast.ts"
+import { type CastError, type SnapshotMessage } from "../../client/Cast.ts"
 import { change, cursor, type Line, snapshot, Stage } from "./Stage.ts"
 
 const rows = { a: { id: "a", usd: "1" } }
@@ -275,6 +275,38 @@ describe("a client's connection", () => {
     await stage.pass(100)
     assert.strictEqual(cast.status.state, "live")
     assert.strictEqual(cast.pools.get("a")!.usd, "2")
+    cast.close()
+  })
+
+  it("tells that it is live though nothing has changed: from the first, and after an outage", async () => {
+    const cast = stage.connect({ from: snapshot(1, rows) as SnapshotMessage })
+    const states: Array<string> = []
+    cast.subscribe(() => states.push(cast.status.state))
+    await stage.pass(second)
+    const ping = () => stage.line.say({ type: "ping", from: cursor(1), cursor: cursor(1) })
+    ping()
+    await stage.pass(second)
+    assert.strictEqual(states.at(-1), "live")
+    await stage.pass(10 * second)
+    stage.line.end()
+    await stage.pass(2.6 * second)
+    assert.strictEqual(states.at(-1), "stale")
+    ping()
+    await stage.pass(second)
+    assert.strictEqual(states.at(-1), "live")
+    cast.close()
+  })
+
+  it("says why it has failed at once, also where it was just live", async () => {
+    const cast = stage.connect()
+    cast.subscribe(() => {})
+    await stage.pass(100)
+    stage.line.say(snapshot(1, rows))
+    await stage.pass(100)
+    stage.line.end(4403)
+    await stage.pass(100)
+    assert.strictEqual(cast.status.state, "failed")
+    assert.strictEqual(cast.status.error?.status, 403)
     cast.close()
   })
 
