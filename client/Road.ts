@@ -60,13 +60,11 @@ export const request = async (
 /** A road over `fetch`. What is thrown is told, and whatever is left of it is let go. */
 export const fetching = (end: (end: End) => void, run: (signal: AbortSignal) => Promise<void>): Opened => {
   const controller = new AbortController()
-  const { signal } = controller
   const close = () => controller.abort()
   const tell = (error?: object | void) => {
-    if (signal.aborted) return
     close()
     end(error ?? {})
   }
-  run(signal).then(tell, tell)
+  run(controller.signal).then(tell, tell)
   return { close }
 }
