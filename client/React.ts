@@ -2,7 +2,7 @@
 import { useCallback, useMemo, useRef, useSyncExternalStore } from "react"
 
 import type { Status } from "./Options.ts"
-import type { Collection } from "./Collection.ts"
+import type { Collection, CollectionStatus } from "./Collection.ts"
 import { host } from "./Host.ts"
 
 interface Cast {
@@ -10,6 +10,9 @@ interface Cast {
   readonly initial: Status
   readonly subscribe: (changed: () => void) => () => void
 }
+
+/** Of any collection. */
+type Stated = Pick<Collection<never>, "status" | "subscribe">
 
 /** One row; none where there is none. */
 export const useRow = <A>(collection: Collection<A>, key: string): A | undefined => {
@@ -45,16 +48,18 @@ export const useRows: {
     select
   ) as never
 
-/** How the connection is, or what is made of that: most show its `state` alone. */
+/** How the connection is, or one collection; or what is made of that: most show its `state` alone. */
 export const useStatus: {
   (cast: Cast): Status
+  (collection: Stated): CollectionStatus
   <B>(cast: Cast, select: (status: Status) => B): B
-} = (cast: Cast, select: (status: Status) => unknown = itself): never =>
-  useSelected(
-    cast,
-    () => cast.status,
-    () => begun(cast),
-    select
+  <B>(collection: Stated, select: (status: CollectionStatus) => B): B
+} = (one: Cast | Stated, select: (status: never) => unknown = itself): never =>
+  useSelected<Status | CollectionStatus, unknown>(
+    one,
+    () => one.status,
+    () => ("road" in one.status ? begun(one as Cast) : one.status),
+    select as never
   ) as never
 
 const itself = <S>(one: S): S => one

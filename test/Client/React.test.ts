@@ -52,7 +52,11 @@ const State = () => {
   count("state")
   return <i id="state">{useStatus(cast, ({ state }) => state)}</i>
 }
-const App = () => <p><Row symbol="TON" /><Row symbol="ETH" /><Dear /><Symbols /><All /><State /></p>
+const Source = () => {
+  count("source")
+  return <i id="source">{useStatus(cast.rates, ({ state }) => state)}</i>
+}
+const App = () => <p><Row symbol="TON" /><Row symbol="ETH" /><Dear /><Symbols /><All /><State /><Source /></p>
 const root = createRoot(document.getElementById("root"))
 globalThis.cast = cast
 globalThis.show = (isStrict) => root.render(isStrict ? <StrictMode><App /></StrictMode> : <App />)
@@ -166,6 +170,7 @@ describe.skipIf(chromium === undefined)(`React in a browser${reason}`, () => {
     const tab = await frontend.visit(await page(probes))
     await tab.evaluate("show(false)")
     await tab.shows("#state", "live")
+    await tab.shows("#source", "live")
     await tab.shows("#symbols", "TON,ETH,BTC")
     const counts = () => tab.evaluate<Counts>("counts")
     const before = await counts()
@@ -182,6 +187,7 @@ describe.skipIf(chromium === undefined)(`React in a browser${reason}`, () => {
     assert.strictEqual(after["ETH"], before["ETH"])
     assert.strictEqual(after["symbols"], before["symbols"]! + 1)
     assert.strictEqual(after["state"], before["state"])
+    assert.strictEqual(after["source"], before["source"])
     assert.deepStrictEqual(tab.complaints, [])
     frontend.price("BTC", "1.20")
   })

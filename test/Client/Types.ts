@@ -3,7 +3,7 @@ import { Schema } from "effect"
 
 import { connect, type RowOf } from "../../client/Cast.ts"
 import { persisted } from "../../client/Persist.ts"
-import { useRow, useRows } from "../../client/React.ts"
+import { useRow, useRows, useStatus } from "../../client/React.ts"
 import { fakeCast } from "../../client/Testing.ts"
 import { Decimal, defineConfig, polled, source, written } from "../../src/Config.ts"
 
@@ -132,4 +132,11 @@ export const Shown = () => {
   const ids = useRows(cast.prices, (rows) => rows.map(({ id }) => id))
   holds<Is<typeof ids, Array<string>>>()
   holds<Is<typeof row, RowOf<Api, "prices"> | undefined>>()
+  holds<Is<ReturnType<typeof cast.prices.get>, typeof row>>()
+  const road: string = useStatus(cast).road
+  const more: boolean = useStatus(cast.prices).more
+  const state: string = useStatus(cast.prices, ({ state }) => state)
+  // @ts-expect-error -- a collection has no road
+  void useStatus(cast.prices).road
+  void [road, more, state]
 }
