@@ -64,9 +64,12 @@ describe("a simulated world", () => {
   })
 })
 
+/** A hundred; those that found something before come first, since each takes its time. */
+const seeds = new Set([1, 12, 32, ...Array.from({ length: 100 }, (_, i) => i + 1)])
+
 /** Whether a seed breaks a promise. */
 const isFound = async (): Promise<boolean> => {
-  for (let seed = 1; seed <= 100; seed++) {
+  for (const seed of seeds) {
     const isClean = await simulate({ seed, minutes }).then(
       () => true,
       () => false
