@@ -25,5 +25,10 @@ export type RowsOf<A> = A extends Configured
 
 export type NameOf<A> = keyof RowsOf<A> & string
 
-/** The row of one collection, which nobody writes to; any where nobody has said. */
-export type RowOf<A, Name extends string> = Name extends keyof RowsOf<A> ? Readonly<RowsOf<A>[Name]> : Row
+/** The row of one collection, which nobody writes to; of fields that nobody knows where nobody has said. */
+export type RowOf<A, Name extends string> = Name extends keyof RowsOf<A>
+  ? Readonly<Said<RowsOf<A>[Name]>>
+  : Row
+
+/** `object` says nothing. */
+type Said<R> = [object] extends [R] ? ([keyof R] extends [never] ? Row : R) : R

@@ -27,10 +27,7 @@ export interface Calls<A = Row> {
   /** Has the upstream asked now; done when the rows here have what it answered. */
   readonly refresh: () => Promise<Refreshed>
   /** A page of rows, the newest first, live ones too. `before`: what the page before answered; `null` at the end. */
-  readonly history: (page?: {
-    readonly before?: string | null | undefined
-    readonly limit?: number
-  }) => Promise<{
+  readonly history: (page?: { readonly before?: string | undefined; readonly limit?: number }) => Promise<{
     readonly rows: ReadonlyArray<{ readonly key: string; readonly row: A }>
     readonly before: string | null
   }>

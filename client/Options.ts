@@ -8,12 +8,14 @@ import type { SnapshotMessage } from "./Wire.ts"
 
 export type RoadName = "socket" | "stream" | "changes"
 
+export type Interval = `${number}ms` | `${number}s`
+
 export interface Options<Name extends string> {
   readonly collections: ReadonlyArray<Name>
   /** The best first; another is taken where one does not hold. Default: all three. */
   readonly roads?: ReadonlyArray<RoadName>
   /** At most one change in this time, from `50ms` to `60s`. */
-  readonly interval?: string
+  readonly interval?: Interval
   /** Other parameters of the query: `keys`, `fields`, `where`, or of one collection `pools.where`. */
   readonly query?: { readonly [parameter: string]: string }
   /** A JWT, or what gets one: asked again when it has expired or is refused. */
@@ -66,8 +68,8 @@ export interface Status {
 }
 
 export interface Casting<A> extends Holding {
-  /** Of any name, also one that nothing is known of yet. */
-  readonly collection: <Name extends string>(name: Name) => Collection<RowOf<A, Name>>
+  /** Of any name, also one that nothing is known of yet, such as a member of a family. */
+  readonly collection: <Name extends NameOf<A>>(name: Name) => Collection<RowOf<A, Name>>
   /** The same object until it changes. */
   readonly status: Status
   /** As it was before anything was read: what a server has rendered. */

@@ -199,7 +199,7 @@ const listen = () => {
         ["5s", "5 s"]
       ],
       session.asked.interval,
-      (interval) => ask({ interval })
+      (interval) => ask({ interval: interval as Asked["interval"] })
     )
   )
   search.addEventListener("input", () => {

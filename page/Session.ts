@@ -7,6 +7,7 @@ import {
   type CastError,
   type Collection,
   connect,
+  type Options,
   type RoadName,
   type Row,
   type Status
@@ -46,7 +47,7 @@ export interface Asked {
   /** `auto`: the best that holds. */
   readonly road: "auto" | RoadName
   /** Empty: at once. */
-  readonly interval: string
+  readonly interval: "" | NonNullable<Options<string>["interval"]>
 }
 
 interface Tells {

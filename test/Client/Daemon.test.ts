@@ -137,7 +137,7 @@ describe.each(roads)("a client by %s", (road) => {
       page.rows.map(({ key }) => key),
       keys.slice(4, 7).toReversed()
     )
-    const older = await cast.chat.history({ limit: 4, before: page.before })
+    const older = await cast.chat.history({ limit: 4, before: page.before! })
     assert.deepStrictEqual(
       older.rows.map(({ row }) => row.text),
       [3, 2, 1, 0].map((i) => `${road} ${i}`)
