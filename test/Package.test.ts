@@ -1,6 +1,6 @@
 /** What is published, as whoever installs it finds it. */
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
-import { join, relative } from "node:path"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
 
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 
@@ -8,7 +8,7 @@ import { type Cast, connect } from "../client/Cast.ts"
 import { Browser, chromium, reason } from "./Browser.ts"
 import { Backend, freePort, until } from "./Daemon.ts"
 import { Packed } from "./Packed.ts"
-import { Process } from "./Process.ts"
+import type { Process } from "./Process.ts"
 import { bin, blocksOf, root } from "./Project.ts"
 import { Tab } from "./Tab.ts"
 
@@ -18,7 +18,6 @@ const rootManifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")
   readonly devDependencies: { readonly [name: string]: string }
 }
 const readme = readFileSync(join(root, "README.md"), "utf8")
-const clientPage = readFileSync(join(root, "docs/client.md"), "utf8")
 /** At the version that is here, which is in the cache of npm. */
 const asHere = (name: string) => `${name}@${rootManifest.devDependencies[name]}`
 
@@ -122,10 +121,6 @@ await cast.close()
 })
 
 const price = (usd: string) => ({ data: { items: [{ id: "ton", name: "Toncoin", usd }] } })
-/** As the README says it. */
-const bundle = (entry: string, file: string) =>
-  packed.must(app, bin("rolldown"), [entry, "--file", `page/${file}`, "--platform", "browser"])
-
 describe.skipIf(chromium === undefined)(`a newcomer${reason}`, () => {
   const backend = new Backend()
   let daemon: Process
@@ -143,10 +138,7 @@ describe.skipIf(chromium === undefined)(`a newcomer${reason}`, () => {
     mkdirSync(join(app, "page"))
     const port = await freePort()
     url = `http://127.0.0.1:${port}/`
-    const command = relative(root, join(app, "node_modules/ratecast/bin/ratecast.mjs"))
-    daemon = new Process(command, ["serve", "--config", join(app, "ratecast.config.ts")], {
-      PORT: String(port),
-      PAGE: join(app, "page"),
+    daemon = packed.serve(app, app, port, {
       ANONYMOUS_REFRESH: "*",
       // Each of its threads starts from a file of its own.
       RATECAST_DATA: join(app, "data"),
@@ -194,47 +186,10 @@ describe.skipIf(chromium === undefined)(`a newcomer${reason}`, () => {
     writeFileSync(join(app, "page/index.html"), html!)
     const checked = packed.typeCheck(app, ["app.tsx"])
     assert.strictEqual(checked.status, 0, checked.text)
-    bundle("app.tsx", "app.js")
+    packed.bundle(app, "app.tsx", "app.js")
     await shows("")
   }, 120_000)
-
-  it("has live rows without a framework, and without a bundler, by what docs/client.md says", async () => {
-    const [script] = blocksOf(clientPage)
-    const [html] = blocksOf(clientPage, "html")
-    writeFileSync(join(app, "plain.ts"), script!)
-    bundle("plain.ts", "plain.js")
-    const head = '<!doctype html><pre id="prices"></pre>'
-    writeFileSync(join(app, "page/plain.html"), `${head}<script type="module" src="plain.js"></script>`)
-    await shows("plain.html")
-    writeFileSync(join(app, "page/global.html"), html!)
-    cpSync(join(app, "node_modules/ratecast/client/ratecast.global.js"), join(app, "page/ratecast.global.js"))
-    await shows("global.html")
-  }, 120_000)
-
-  it("finds every example of docs/client.md well typed", () => {
-    writeFileSync(join(app, "api.ts"), api)
-    const files = blocksOf(clientPage).map((block, i) => {
-      const given = block.includes("const cast") ? "" : castGiven
-      writeFileSync(join(app, `example-${i}.ts`), `${given}${block}\nexport {}\n`)
-      return `example-${i}.ts`
-    })
-    assert.isAbove(files.length, 5)
-    const { status, text } = packed.typeCheck(app, files)
-    assert.strictEqual(status, 0, text)
-    writeFileSync(join(app, files[2]!), castGiven + blocksOf(clientPage)[2]!.replace("asOf", "asof"))
-    assert.include(packed.typeCheck(app, files).text, "'asof' does not exist")
-  }, 60_000)
 })
-
-const api = `export interface Api {
-  readonly prices: { readonly id: string; readonly name: string; readonly usd: string }
-  readonly chat: { readonly id: string; readonly text: string }
-}
-`
-const castGiven = `import type { Cast } from "ratecast/client"
-import type { Api } from "./api.ts"
-declare const cast: Cast<Api>
-`
 
 const page = `import { connect } from "ratecast/client"
 export * as entries from "ratecast/client/inline"

@@ -2,8 +2,9 @@
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { join, relative } from "node:path"
 
+import { Process } from "./Process.ts"
 import { bin, root } from "./Project.ts"
 
 const run = (cwd: string, command: string, args: ReadonlyArray<string>) => {
@@ -51,6 +52,19 @@ export class Packed {
     if (done.status !== 0)
       throw new Error(`${[command, ...args].join(" ")} ended with ${done.status}: ${done.text}`)
     return done
+  }
+
+  /** As the README says it. */
+  bundle(folder: string, entry: string, file: string): void {
+    this.must(folder, bin("rolldown"), [entry, "--file", `page/${file}`, "--platform", "browser"])
+  }
+
+  /** The command of `app`, where this is installed, with the config and the page of `folder`. */
+  serve(app: string, folder: string, port: number, env: { readonly [name: string]: string }): Process {
+    const command = relative(root, join(app, "node_modules/ratecast/bin/ratecast.mjs"))
+    const config = join(folder, "ratecast.config.ts")
+    const page = join(folder, "page")
+    return new Process(command, ["serve", "--config", config], { PORT: String(port), PAGE: page, ...env })
   }
 
   /** As the editor of somebody who makes a page says it. */

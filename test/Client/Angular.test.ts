@@ -141,7 +141,7 @@ describe.skipIf(chromium === undefined)(`docs/client/angular.md in a browser${re
     await tab.shows("h1", "live: 1.00 1.10")
     frontend.price("ETH", "4.00")
     await tab.shows("h1", "live: 1.00 4.00")
-    assert.deepStrictEqual(await tab.texts("li"), ["TON 1.00", "ETH 4.00", "BTC 1.20"])
+    assert.deepStrictEqual(await tab.texts("li"), ["BTC 1.20", "ETH 4.00", "TON 1.00"])
     assert.strictEqual(await tab.evaluate("sockets.length"), 1)
     await tab.evaluate("app.then((app) => app.destroy())")
     await tab.holds("the end of it", "sockets.every(({ readyState }) => readyState === WebSocket.CLOSED)")

@@ -38,11 +38,12 @@ describe("recipes", () => {
         frontend.price("TON", "1.00")
         const files = new Map([...filesOf(`${name}.md`), ["page.tsx", mounts[name]]])
         const tab = await frontend.visit(await bundled(files, "page.tsx", "browser"))
-        await tab.shows("li:nth-child(1)", "TON 1.00")
+        await tab.shows("li:nth-child(3)", "TON 1.00")
         frontend.price("TON", "2.00")
-        await tab.shows("li:nth-child(1)", "TON 2.00")
+        await tab.shows("li:nth-child(3)", "TON 2.00")
         frontend.price("SOL", "3.00")
-        await tab.shows("li:nth-child(4)", "SOL 3.00")
+        await tab.shows("li:nth-child(3)", "SOL 3.00")
+        await tab.shows("li:nth-child(4)", "TON 2.00")
         frontend.remove("SOL")
         await tab.holds("one less", `document.querySelectorAll("li").length === 3`)
         if (name !== "swr") await tab.shows("h1", "live")
@@ -57,6 +58,7 @@ describe("recipes", () => {
   it("docs/client/tanstack-db.md holds the rates, and what is asked of them", async () => {
     interface Held {
       readonly toArray: ReadonlyArray<{ readonly symbol: string; readonly usd: string }>
+      readonly status: string
       readonly preload: () => Promise<void>
       readonly subscribeChanges: (told: () => void) => { readonly unsubscribe: () => void }
       readonly cleanup: () => Promise<void>
@@ -66,27 +68,36 @@ describe("recipes", () => {
       ...filesOf("tanstack-db.md"),
       ["all.ts", `export * from "./cast.ts"\nexport * from "./rates.ts"`]
     ])
-    const { cast, rates, ton } = await imported<{
+    const { cast, rates, sorted, ton } = await imported<{
       cast: { readonly close: () => void }
       rates: Held
+      sorted: Held
       ton: Held
     }>(files, "all.ts", frontend.folder)
     frontend.price("TON", "1.00")
     let told = 0
     const changes = rates.subscribeChanges(() => told++)
     await ton.preload()
+    await sorted.preload()
     const symbols = () => rates.toArray.map(({ symbol }) => symbol).toSorted()
     await until("the rates", () => symbols().join() === "BTC,ETH,TON", patience)
     frontend.price("TON", "5.00")
     await until("the price", () => ton.toArray[0]?.usd === "5.00", patience)
     frontend.price("SOL", "3.00")
     await until("one more", () => symbols().includes("SOL"), patience)
+    assert.deepStrictEqual(
+      sorted.toArray.map(({ symbol }) => symbol),
+      ["BTC", "ETH", "SOL", "TON"]
+    )
     frontend.remove("SOL")
     await until("one less", () => symbols().length === 3, patience)
     assert.isAtLeast(told, 3)
+    assert.strictEqual(rates.status, "ready")
+    cast.close()
+    await until("what is for good", () => rates.status === "error", patience)
     changes.unsubscribe()
+    await sorted.cleanup()
     await ton.cleanup()
     await rates.cleanup()
-    cast.close()
   })
 })

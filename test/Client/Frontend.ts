@@ -1,15 +1,14 @@
-/** Rates of a daemon, an upstream whose prices a test sets, and pages that the daemon serves, in a real browser. */
+/** A daemon over the config of docs/client.md, whose rates a test writes, and pages that it serves, in a real browser. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 
 import { afterAll, afterEach, beforeAll, vi } from "@effect/vitest"
-import { Schema } from "effect"
 
-import { defineConfig, polled, source } from "../../src/Config.ts"
+import type { Config } from "../../src/Config.ts"
 import { Browser, chromium } from "../Browser.ts"
-import { Backend, type Daemon, freePort, startDaemon } from "../Daemon.ts"
+import { type Daemon, freePort, startDaemon } from "../Daemon.ts"
 import { Tab } from "../Tab.ts"
+import { config, root } from "./Recipes.ts"
 
 /** Before anything else of the page: what it opens is counted. */
 const counting = `
@@ -26,21 +25,18 @@ const counting = `
 interface Rate {
   readonly symbol: string
   readonly usd: string
-  readonly note?: string
+  readonly name?: string
 }
 
 export class Frontend {
-  readonly folder = mkdtempSync(join(tmpdir(), "ratecast-frontend-"))
+  readonly folder = mkdtempSync(join(root, "test/.tmp-frontend-"))
+  config!: Config
   daemon!: Daemon
-  private readonly backend = new Backend()
+  /** One after the other. */
+  private written = Promise.resolve()
   private browser: Browser | undefined
   private readonly tabs: Array<Tab> = []
-  private readonly rows = new Map<string, Rate>(
-    Object.entries({ TON: "1.00", ETH: "1.10", BTC: "1.20" }).map(([symbol, usd]) => [
-      symbol,
-      { symbol, usd }
-    ])
-  )
+  private readonly rows = new Map<string, Rate>()
 
   /** For the tests of one file; `isPage`: with a browser. */
   static of(isPage = true): Frontend {
@@ -53,17 +49,18 @@ export class Frontend {
     return frontend
   }
 
-  price(symbol: string, usd: string, note?: string): void {
-    this.rows.set(symbol, { symbol, usd, ...(note !== undefined && { note }) })
-    this.backend.body = [...this.rows.values()]
+  price(symbol: string, usd: string, name?: string): void {
+    const row = { symbol, usd, ...(name !== undefined && { name }) }
+    this.rows.set(symbol, row)
+    this.written = this.write(this.written, "PUT", symbol, JSON.stringify(row))
   }
 
   remove(symbol: string): void {
     this.rows.delete(symbol)
-    this.backend.body = [...this.rows.values()]
+    this.written = this.write(this.written, "DELETE", symbol, null)
   }
 
-  /** By key, as the upstream has them. */
+  /** By key, as they were written. */
   get truth(): { readonly [symbol: string]: Rate } {
     return Object.fromEntries(this.rows)
   }
@@ -86,25 +83,25 @@ export class Frontend {
   }
 
   private async start(isPage: boolean): Promise<void> {
-    await this.backend.start()
-    this.price("TON", "1.00")
-    this.daemon = await startDaemon(
-      defineConfig({
-        collections: {
-          rates: polled({
-            source: source({ url: this.backend.url, every: "100 millis", refreshEvery: "0 millis" }),
-            key: "symbol",
-            row: Schema.Struct({
-              symbol: Schema.String,
-              usd: Schema.String,
-              note: Schema.optional(Schema.String)
-            })
-          })
-        }
-      }),
-      { PORT: String(await freePort()), PAGE: this.folder }
-    )
+    const path = join(this.folder, "ratecast.config.ts")
+    writeFileSync(path, config)
+    this.config = ((await import(path)) as { readonly default: Config }).default
+    this.daemon = await startDaemon(this.config, {
+      PORT: String(await freePort()),
+      PAGE: this.folder,
+      ANONYMOUS_WRITE: "*"
+    })
+    for (const [symbol, usd] of Object.entries({ TON: "1.00", ETH: "1.10", BTC: "1.20" }))
+      this.price(symbol, usd)
+    await this.written
     if (isPage && chromium !== undefined) this.browser = new Browser(chromium)
+  }
+
+  private async write(before: Promise<void>, method: "PUT" | "DELETE", symbol: string, body: string | null) {
+    await before
+    const headers = { "content-type": "application/json" }
+    const response = await fetch(`${this.url}v1/rows/rates/${symbol}`, { method, headers, body })
+    if (!response.ok) throw new Error(await response.text())
   }
 
   private async leave(): Promise<void> {
@@ -113,8 +110,8 @@ export class Frontend {
 
   private async close(): Promise<void> {
     await this.browser?.close()
+    await this.written
     await this.daemon.close()
-    await this.backend.close()
     rmSync(this.folder, { recursive: true })
   }
 }

@@ -162,7 +162,21 @@ describe.skipIf(chromium === undefined)(`React in a browser${reason}`, () => {
     await tab.shows("caption", "live")
     frontend.price("ETH", "2.20")
     await tab.shows("tr:nth-child(2)", "2.20")
-    assert.deepStrictEqual(await tab.texts("th"), ["TON", "ETH", "BTC"])
+    assert.deepStrictEqual(await tab.texts("th"), ["BTC", "ETH", "TON"])
+    assert.deepStrictEqual(tab.complaints, [])
+  })
+
+  it("and its component shows how one collection is", async () => {
+    const mount = `
+      import { createRoot } from "react-dom/client"
+      import { State } from "./State.tsx"
+      globalThis.seen = []
+      new MutationObserver(() => seen.push(document.querySelector("p").innerText))
+        .observe(document.getElementById("root"), { childList: true, subtree: true, characterData: true })
+      createRoot(document.getElementById("root")).render(<State />)`
+    const tab = await frontend.visit(await page(mount))
+    await tab.shows("p", "live")
+    assert.deepStrictEqual(await tab.evaluate("seen"), ["loading", "live"])
     assert.deepStrictEqual(tab.complaints, [])
   })
 

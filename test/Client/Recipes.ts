@@ -20,11 +20,15 @@ export const entries: { readonly [name: string]: string } = Object.fromEntries(
 
 export type Files = ReadonlyMap<string, string>
 
+/** `page`: of docs/client, or what is a path from there. */
 export const filesOf = (page: string): Files => {
   const text = readFileSync(join(root, "docs/client", page), "utf8")
   const blocks = text.matchAll(/^```(\w+)\n(?:\/\/|#|<!--) (\S+\.\w+)(?: -->)?\n([\s\S]*?)^```/gm)
   return new Map([...blocks].map(([, , name, code]) => [name!, code!]))
 }
+
+/** What all pages read: the config of docs/client.md. */
+export const config = filesOf("../client.md").get("ratecast.config.ts")!
 
 /** All stand where the tests' own files do, and find the same libraries. */
 const place = (name: string) => join(import.meta.dirname, "recipe", name)

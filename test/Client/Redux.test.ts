@@ -218,6 +218,7 @@ describe("docs/client/redux.md", () => {
     }
     readonly cast: Cast<{ rates: Pool }>
     readonly store: { readonly getState: () => never; readonly dispatch: (action: never) => unknown }
+    readonly sorted: (state: never) => ReadonlyArray<{ readonly symbol: string }>
     readonly rates: {
       readonly selectById: (state: never, id: string) => { readonly usd: string } | undefined
     }
@@ -229,12 +230,14 @@ describe("docs/client/redux.md", () => {
       ...filesOf("redux.md"),
       ["all.ts", `export * from "./api.ts"\nexport * from "./store.ts"`]
     ])
-    const { api, cast, rates, store } = await imported<Recipe>(all, "all.ts", frontend.folder)
+    const { api, cast, rates, sorted, store } = await imported<Recipe>(all, "all.ts", frontend.folder)
     store.dispatch(api.endpoints["rates"]!.initiate())
     const usd = () => rates.selectById(store.getState(), "TON")?.usd
     await until("the price", () => usd() === "1.00", patience)
     frontend.price("TON", "3.00")
     await until("the next price", () => usd() === "3.00", patience)
+    const symbols = () => sorted(store.getState()).map(({ symbol }) => symbol)
+    assert.deepStrictEqual(symbols(), ["BTC", "ETH", "TON"])
     cast.close()
     store.dispatch(api.util.resetApiState() as never)
   })

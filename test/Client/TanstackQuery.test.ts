@@ -210,9 +210,9 @@ describe.skipIf(chromium === undefined)(`docs/client/tanstack-query.md in a brow
       createRoot(document.getElementById("root")).render(<StrictMode><App /></StrictMode>)`
     const files = new Map([...filesOf("tanstack-query.md"), ["page.tsx", mount]])
     const tab = await frontend.visit(await bundled(files, "page.tsx", "browser"))
-    await tab.shows("li", "TON 1.00")
+    await tab.shows("li:nth-child(3)", "TON 1.00")
     frontend.price("TON", "9.00")
-    await tab.shows("li", "TON 9.00")
+    await tab.shows("li:nth-child(3)", "TON 9.00")
     assert.strictEqual(await tab.evaluate("sockets.length"), 1)
     assert.deepStrictEqual(tab.complaints, [])
   })

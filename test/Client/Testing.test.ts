@@ -1,6 +1,6 @@
 /** The fake cast that people test their components with. */
 import { spawnSync } from "node:child_process"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
@@ -11,7 +11,8 @@ import { type Cast, type CastError, connect, type SnapshotMessage } from "../../
 import { fakeCast } from "../../client/Testing.ts"
 import { defineConfig, written } from "../../src/Config.ts"
 import { startDaemon } from "../Daemon.ts"
-import { bundled, filesOf } from "./Recipes.ts"
+import { bin } from "../Project.ts"
+import { bundled, filesOf, root } from "./Recipes.ts"
 import { snapshot, Stage } from "./Stage.ts"
 
 interface Api {
@@ -126,7 +127,7 @@ describe("a fake cast", () => {
       page.rows.map(({ row }) => row.text),
       ["put", "2"]
     )
-    const older = await cast.chat.history({ before: page.before })
+    const older = await cast.chat.history({ before: page.before! })
     assert.deepStrictEqual([older.rows.map(({ row }) => row.text), older.before], [["one"], null])
     await cast.chat.delete("k9")
     assert.isUndefined(cast.chat.get("k9"))
@@ -196,7 +197,8 @@ describe("a fake cast is as a real one", () => {
   })
 
   it("when a collection is looked at that is none of its own", async () => {
-    assert.strictEqual(await both(false, (cast) => void cast.collection("order:17").rows), "live")
+    const other = "order:17" as "chat"
+    assert.strictEqual(await both(false, (cast) => void cast.collection(other).rows), "live")
   })
 
   it("when it is closed, before there are rows and afterwards", async () => {
@@ -272,3 +274,29 @@ it("the docs' own test of a component passes as it stands there", async () => {
   assert.strictEqual(status, 0, stdout)
   assert.include(stdout, "# pass 2")
 })
+
+it("and so does the one of components that import their cast, in Vitest", () => {
+  const folder = mkdtempSync(join(tmpdir(), "ratecast-docs-"))
+  mkdirSync(join(folder, "node_modules"))
+  symlinkSync(root, join(folder, "node_modules/ratecast"))
+  for (const name of ["react", "react-dom", "vitest"])
+    symlinkSync(join(root, "node_modules", name), join(folder, "node_modules", name))
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: { jsx: "react-jsx" } }))
+  const write = (spoil: (code: string) => string = (code) => code) => {
+    for (const [name, code] of [...filesOf("react.md"), ...filesOf("testing.md")])
+      if (["cast.ts", "Rates.tsx", "Rates.test.tsx"].includes(name))
+        writeFileSync(join(folder, name), spoil(code))
+  }
+  const { VITEST: _, ...env } = process.env
+  const run = () => {
+    const args = ["run", "--root", folder, "--reporter=tap", "Rates.test.tsx"]
+    const { status, stderr, stdout } = spawnSync(bin("vitest"), args, { encoding: "utf8", env })
+    return { status, text: stdout + stderr }
+  }
+  write()
+  const passed = run()
+  assert.strictEqual(passed.status, 0, passed.text)
+  write((code) => code.replace('toContain("<td>2.20', 'toContain("<td>2.30'))
+  assert.strictEqual(run().status, 1)
+  rmSync(folder, { recursive: true })
+}, 60_000)
