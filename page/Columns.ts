@@ -1,7 +1,7 @@
 /** How the fields of a collection are shown, from the shapes that the daemon tells, and from what its rows hold. */
 import type { Row } from "../client/Cast.ts"
 import { aligned, compact, givenPlaces, mostPlaces, none, placesOf, short, when } from "./Format.ts"
-import { type Described, isFamily, prefixOf, type Shape } from "./Session.ts"
+import { type Described, isFamily, prefixOf, type Shape } from "./Described.ts"
 
 export type Kind = "number" | "numbers" | "time" | "text" | "list"
 

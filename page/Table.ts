@@ -9,7 +9,7 @@ import { plural, whole } from "./Format.ts"
 import { Order } from "./Order.ts"
 import { RowView } from "./RowView.ts"
 import { Series } from "./Series.ts"
-import type { Described } from "./Session.ts"
+import type { Described } from "./Described.ts"
 
 /** As in table.css. */
 const rowHeight = 34
