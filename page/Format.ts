@@ -125,11 +125,21 @@ export const long = (ms: number): string => {
     : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
 
+/** Beyond 275,760 years from 1970 there is no date. */
+const isTime = (at: number) => Math.abs(at) <= 8.64e15
+
 export const clock = (at: number): string => time.format(at)
 
 /** A time of day, with its day where that is not today. */
-export const when = (at: number, now = Date.now()): string =>
-  new Date(at).toDateString() === new Date(now).toDateString() ? clock(at) : `${date.format(at)} ${clock(at)}`
+export const when = (at: number, now = Date.now()): string => {
+  if (!isTime(at)) return none
+  return new Date(at).toDateString() === new Date(now).toDateString()
+    ? clock(at)
+    : `${date.format(at)} ${clock(at)}`
+}
+
+/** To the last digit, where it is a time at all. */
+export const iso = (at: number): string => (isTime(at) ? new Date(at).toISOString() : none)
 
 export const plural = (count: number, one: string, many = `${one}s`): string =>
   `${whole(count)} ${count === 1 ? one : many}`
