@@ -13,13 +13,7 @@ import {
 } from "../client/Cast.ts"
 import { snapshotOf } from "../client/Snapshot.ts"
 import { type Described, isFamily, prefixOf } from "./Described.ts"
-
-/** A message as it came. */
-export interface Heard {
-  readonly at: number
-  readonly road: string
-  readonly text: string
-}
+import type { Heard } from "./Frame.ts"
 
 export interface Asked {
   /** `auto`: the best that holds. */
