@@ -127,6 +127,27 @@ describe.skipIf(chromium === undefined)(`collections in the page${reason}`, () =
     await leave()
   }, 40_000)
 
+  it("has nothing to say to the log of the browser when it is loaded", async () => {
+    const { targetId } = await browser.call<{ targetId: string }>("Target.createTarget", {
+      url: "about:blank"
+    })
+    const { sessionId } = await browser.call<{ sessionId: string }>("Target.attachToTarget", {
+      targetId,
+      flatten: true
+    })
+    const entries: Array<string> = []
+    let isLoaded = false
+    browser.on(sessionId, (method, params) => {
+      if (method === "Log.entryAdded") entries.push((params as { entry: { text: string } }).entry.text)
+      isLoaded ||= method === "Page.loadEventFired"
+    })
+    for (const domain of ["Log", "Page"]) await browser.call(`${domain}.enable`, {}, sessionId)
+    await browser.call("Page.navigate", { url: `${daemon.url}/#things` }, sessionId)
+    await until("it is loaded", () => isLoaded)
+    assert.deepStrictEqual(entries, [])
+    await browser.call("Target.closeTarget", { targetId })
+  })
+
   it("of a family all members stand in one table, each row with its own, also from a link", async () => {
     for (const link of ["support:*", "support%3A*"]) {
       await visit(link)
