@@ -36,7 +36,8 @@ type AnyCast = Cast<Rows, string>
 /** Where the daemon is: its page stands at its root, or beside it. */
 export const base = new URL(document.documentElement.dataset["base"] ?? "./", document.baseURI).href
 
-const lookEvery = 5_000
+/** As often as the daemon's metrics are read: sources and the age of what they said stand side by side. */
+const lookEvery = 2_000
 
 /** Tokens are JWTs; what is none can only be the API key, which a socket does not take. */
 export const isToken = (text: string): boolean => /^[\w-]+\.[\w-]+\.[\w-]+$/.test(text)

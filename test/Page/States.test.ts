@@ -148,6 +148,22 @@ describe.skipIf(chromium === undefined)(`collections in the page${reason}`, () =
     await browser.call("Target.closeTarget", { targetId })
   })
 
+  it("says of data that stay the same how old they are, and not how long nothing was said of them", async () => {
+    await visit("things")
+    await tab.shows("#found", "40 rows")
+    await tab.shows("#as-of", "s ago")
+    const ages = await tab.evaluate<ReadonlyArray<number>>(`(async () => {
+      const ages = []
+      for (let i = 0; i < 28; i++) {
+        await new Promise((done) => setTimeout(done, 250))
+        ages.push(parseInt(document.querySelector("#as-of").textContent))
+      }
+      return ages
+    })()`)
+    assert.isAtMost(Math.max(...ages), 3, ages.join())
+    await leave()
+  }, 40_000)
+
   it("of a family all members stand in one table, each row with its own, also from a link", async () => {
     for (const link of ["support:*", "support%3A*"]) {
       await visit(link)
