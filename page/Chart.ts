@@ -3,7 +3,7 @@ import uPlot from "uplot"
 
 import type { Row } from "../client/Cast.ts"
 import { byId, make, show, write } from "./Element.ts"
-import { clock, compact, grouped, moved, none, placesOf } from "./Format.ts"
+import { clock, grouped, moved, none, ticks } from "./Format.ts"
 import type { Columns } from "./Columns.ts"
 import type { Series } from "./Series.ts"
 import type { Chosen } from "./Table.ts"
@@ -21,14 +21,6 @@ const colourIn = (element: HTMLElement) => (name: string) => {
   element.style.color = ""
   return color
 }
-
-const axis = (value: number): string =>
-  Math.abs(value) >= 1e6
-    ? compact(value).trim()
-    : new Intl.NumberFormat("en", {
-        maximumSignificantDigits: 6,
-        maximumFractionDigits: placesOf(value)
-      }).format(value)
 
 export class Chart {
   private readonly select = byId<HTMLSelectElement>("chart-field")
@@ -225,7 +217,7 @@ export class Chart {
           ticks: { show: false },
           size: (_, values) => 12 + 7 * Math.max(3, ...(values ?? []).map((text) => text.length)),
           space: 32,
-          values: (_, splits) => splits.map(axis)
+          values: (_, splits) => [...ticks(splits)]
         }
       ],
       series: [

@@ -1,7 +1,7 @@
 /** How the fields of a collection are shown, from the shapes that the daemon tells, and from what its rows hold. */
 import type { Row } from "../client/Cast.ts"
-import { aligned, compact, givenPlaces, mostPlaces, none, placesOf, short, when } from "./Format.ts"
-import { type Described, isFamily, prefixOf, type Shape } from "./Session.ts"
+import { aligned, compact, givenPlaces, iso, mostPlaces, none, placesOf, short, when } from "./Format.ts"
+import { type Described, isFamily, prefixOf, type Shape } from "./Described.ts"
 
 export type Kind = "number" | "numbers" | "time" | "text" | "list"
 
@@ -62,8 +62,10 @@ const isMoment = (value: number) => Number.isInteger(value) && value > 1e12 && v
 const kindOf = (shape: Shape, field: string, rows: ReadonlyArray<Row>): Kind => {
   if (shape.type === "array") return isNumeric(shape.items ?? {}) ? "numbers" : "list"
   if (!isNumeric(shape)) return "text"
-  const isTime = !isDecimal(shape) && rows.length > 0 && rows.every((row) => isMoment(numberOf(row[field])))
-  return isTime ? "time" : "number"
+  if (isDecimal(shape)) return "number"
+  // What has not happened yet has no time.
+  const known = rows.map((row) => numberOf(row[field])).filter((value) => !Number.isNaN(value))
+  return known.length > 0 && known.every(isMoment) ? "time" : "number"
 }
 
 /** Digits after the point for all of a column, and no more than it has, or so large that letters say it better. */
@@ -104,7 +106,7 @@ const formed = (
     return {
       ...common,
       text: (row) => when(numberOf(row[field])),
-      exact: (row) => new Date(numberOf(row[field])).toISOString(),
+      exact: (row) => iso(numberOf(row[field])),
       value: (row) => numberOf(row[field])
     }
   if (kind === "numbers")

@@ -1,11 +1,8 @@
 /** The same from elsewhere: what a frame was the answer to, as a command or a few lines of code. A token is never in them. */
+import type { Frame } from "./Frame.ts"
 import { base, type Session } from "./Session.ts"
 
-export interface Copied {
-  /** The cursor it starts from; none for a snapshot. */
-  readonly from: string | undefined
-}
-
+type Copied = Pick<Frame, "from">
 type Asking = Pick<Session, "asked" | "names" | "token">
 
 const queryOf = ({ asked, names }: Asking, from: string | undefined): string =>

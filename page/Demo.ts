@@ -12,9 +12,9 @@ const faults: { readonly [name: string]: object } = {
 const simulatorEvery = 10_000
 const examplesEvery = 3_000
 
-const loopback = new Set(["127.0.0.1", "localhost", "[::1]"])
+const loopback = new Set(["127.0.0.1", "localhost"])
 
-/** On this computer alone: a page from elsewhere must not knock. */
+/** On this computer alone: a page from elsewhere must not knock. As in index.html: a policy can name no address of IPv6. */
 const simulatorUrl = (): string | undefined => {
   const given =
     new URLSearchParams(location.search).get("simulator") ?? document.documentElement.dataset["simulator"]

@@ -62,6 +62,8 @@ export const grouped = (text: string): string => {
   return whole === undefined ? text : sign + whole.replace(/\B(?=(\d{3})+$)/g, ",") + rest
 }
 
+/** Digits after the point: what a `number` has, and no more than its formatter takes. */
+const mostTicks = 20
 const powers = ["", "k", "M", "B", "T", "P", "E", "Z", "Y"]
 
 /** Three digits and a letter, of one width: for columns of numbers that nobody reads to the end. */
@@ -71,6 +73,24 @@ export const compact = (value: number): string => {
   const power = size < 1000 ? 0 : Math.min(powers.length - 1, Math.floor(Math.log10(size * 1.000_005) / 3))
   const text = fixed(value / 1000 ** power, 2)
   return `${text}${thin}${powers[power] === "" ? figure : powers[power]}`
+}
+
+/** Of an axis, rising: as short as they can be while each says where it is. */
+export const ticks = (values: ReadonlyArray<number>): ReadonlyArray<string> => {
+  const most = Math.max(...values.map(Math.abs))
+  const gaps = values.slice(1).map((value, i) => value - values[i]!)
+  const gap = Math.min(most / 1000, ...gaps)
+  const isExact = (unit: number, places: number) =>
+    values.every((value) => Math.abs(Number((value / unit).toFixed(places)) * unit - value) <= gap / 100)
+  const power = most < 1e6 ? 0 : Math.min(powers.length - 1, Math.floor(Math.log10(most) / 3))
+  const unit = 1000 ** power
+  const places = [2, 3, 4].find((places) => isExact(unit, places))
+  if (power > 0 && places !== undefined)
+    return values.map((value) => `${fixed(value / unit, places)}${thin}${powers[power]}`)
+  let all = 0
+  while (all < mostTicks && !isExact(1, all)) all++
+  const form = new Intl.NumberFormat("en", { maximumFractionDigits: all, signDisplay: "negative" })
+  return values.map((value) => form.format(value))
 }
 
 /** Characters of messages, which for us are bytes: three significant digits. */
@@ -93,11 +113,14 @@ export const share = (value: number): string => {
 
 /** How far it is from where it began: as a share of that, where it has not been 0 or below. */
 export const moved = (from: number, to: number): string => {
-  const sign = to >= from ? "+" : "−"
-  if (from <= 0 || to < 0)
-    return sign + fixed(Math.abs(to - from), placesOf(to - from)).replace(/(\.\d*?)0+$/, "$1")
-  const hundredths = Math.abs(to / from - 1) * 100
-  return `${sign}${hundredths === 0 || hundredths >= 0.1 ? fixed(hundredths, 2) : Number(hundredths.toPrecision(2))} %`
+  const isShare = from > 0 && to >= 0
+  if (to === from) return isShare ? "0 %" : "0"
+  const by = Math.abs(to - from)
+  const sign = to > from ? "+" : "−"
+  if (!isShare) return sign + fixed(by, placesOf(by)).replace(/(\.\d*?)0+$/, "$1")
+  const hundredths = (by / from) * 100
+  if (hundredths < 0.0001) return "less than 0.0001 %"
+  return `${sign}${hundredths >= 0.1 ? fixed(hundredths, 2) : Number(hundredths.toPrecision(2))} %`
 }
 
 /** How long something took, ms. */
@@ -125,11 +148,21 @@ export const long = (ms: number): string => {
     : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
 
+/** Beyond 275,760 years from 1970 there is no date. */
+const isTime = (at: number) => Math.abs(at) <= 8.64e15
+
 export const clock = (at: number): string => time.format(at)
 
 /** A time of day, with its day where that is not today. */
-export const when = (at: number, now = Date.now()): string =>
-  new Date(at).toDateString() === new Date(now).toDateString() ? clock(at) : `${date.format(at)} ${clock(at)}`
+export const when = (at: number, now = Date.now()): string => {
+  if (!isTime(at)) return none
+  return new Date(at).toDateString() === new Date(now).toDateString()
+    ? clock(at)
+    : `${date.format(at)} ${clock(at)}`
+}
+
+/** To the last digit, where it is a time at all. */
+export const iso = (at: number): string => (isTime(at) ? new Date(at).toISOString() : none)
 
 export const plural = (count: number, one: string, many = `${one}s`): string =>
   `${whole(count)} ${count === 1 ? one : many}`

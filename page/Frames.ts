@@ -1,14 +1,13 @@
 /** The last messages of this connection, as they came; each says how to get the same by other means. */
-import { copies, type Copied } from "./Copies.ts"
+import { copies } from "./Copies.ts"
 import { byId, copy, make, mark, show, write } from "./Element.ts"
 import { clock, none, plural, size, took } from "./Format.ts"
-import type { Heard, Session } from "./Session.ts"
+import { type Frame, frameOf, type Heard } from "./Frame.ts"
+import type { Session } from "./Session.ts"
 
 const most = 50
 /** ms between two looks at them: nobody reads faster. */
 const every = 250
-/** Longer ones are kept up to here; a snapshot of 42,000 rows is 13 MB. */
-const kept = 24 * 1024
 const roadNames: { readonly [road: string]: string } = {
   socket: "WebSocket",
   stream: "SSE",
@@ -17,91 +16,11 @@ const roadNames: { readonly [road: string]: string } = {
 
 export const roadName = (road: string): string => roadNames[road] ?? road
 
-export interface Frame extends Copied {
-  readonly at: number
-  readonly type: string
-  readonly road: string
-  readonly length: number
-  readonly text: string
-  readonly cursor: string | undefined
-  readonly about: string
-  /** From the commit until it was here, ms; `undefined` where there is nothing new in it. */
-  readonly lag: number | undefined
-}
+/** A longer one is not laid out in lines: there would be too many of them. */
+const shown = 24 * 1024
 
-interface Body {
-  readonly reason?: string
-  readonly commits?: number
-  readonly code?: string
-  readonly collections?: {
-    readonly [name: string]: { readonly [part: string]: unknown; readonly state?: string }
-  }
-}
-
-const sizeOf = (part: unknown): number =>
-  Array.isArray(part) ? part.length : typeof part === "object" && part !== null ? Object.keys(part).length : 0
-
-const verbs = [
-  ["rows", "rows"],
-  ["put", "put"],
-  ["set", "changed"],
-  ["unset", "unset"],
-  ["remove", "removed"],
-  ["evict", "evicted"]
-] as const
-
-const aboutOf = (type: string, { code, collections = {}, reason }: Body): string => {
-  if (type === "goodbye") return (code ?? "").replaceAll("_", " ")
-  if (type === "ping") return "nothing has changed"
-  const parts = Object.entries(collections).map(([name, part]) => {
-    const said = verbs.flatMap(([field, verb]) => {
-      const count = sizeOf(part[field])
-      return count === 0 ? [] : [`${count} ${verb}`]
-    })
-    if (part.state !== undefined && type === "change") said.push(part.state)
-    return `${name} ${said.join(", ")}`
-  })
-  return [type === "snapshot" ? (reason ?? "") : "", ...parts].filter((each) => each !== "").join(" · ")
-}
-
-const field = (text: string, name: string) =>
-  new RegExp(`"${name}":(?:"([^"]*)"|(\\d+))`)
-    .exec(text.slice(0, 400))
-    ?.slice(1)
-    .find((found) => found !== undefined)
-
-/** To read a large one again would cost more than it tells. */
-const readable = 256 * 1024
-
-export const frameOf = ({ at, road, text }: Heard, ahead: number): Frame => {
-  const type = field(text, "type") ?? "message"
-  const committed = Number(field(text, "at"))
-  let about = text.length > readable ? "too long to be looked into" : undefined
-  // Not the whole of what is long: fifty snapshots would be a lot.
-  const whole = about === undefined ? text : ""
-  return {
-    at,
-    type,
-    road,
-    length: text.length,
-    text: text.slice(0, kept),
-    from: field(text, "from"),
-    cursor: field(text, "cursor"),
-    // When somebody sees it: most are overtaken before.
-    get about() {
-      return (about ??= aboutOf(type, JSON.parse(whole) as Body))
-    },
-    lag: type === "change" && committed > 0 ? Math.max(0, at + ahead - committed) : undefined
-  }
-}
-
-const pretty = (text: string): string => {
-  try {
-    return JSON.stringify(JSON.parse(text), null, 2)
-  } catch {
-    return `${text}…`
-  }
-}
+const pretty = ({ length, text }: Frame): string =>
+  length <= shown ? JSON.stringify(JSON.parse(text), null, 2) : `${text.slice(0, shown)}…`
 
 export class Frames {
   readonly lags: Array<number> = []
@@ -198,6 +117,10 @@ export class Frames {
     })
     const whole = make("button", { type: "button", class: "small" }, "Copy JSON")
     whole.addEventListener("click", () => void copy(frame.text, whole, code))
+    if (!frame.isWhole) {
+      whole.disabled = true
+      write(whole, `JSON: only ${size(frame.text.length)} of ${size(frame.length)} are kept`)
+    }
     details.append(
       make(
         "div",
@@ -209,7 +132,7 @@ export class Frames {
       code
     )
     // Written when somebody looks.
-    details.addEventListener("toggle", () => write(code, details.open ? pretty(frame.text) : ""))
+    details.addEventListener("toggle", () => write(code, details.open ? pretty(frame) : ""))
     return make("li", { "data-at": id, title: plural(frame.length, "character") }, details)
   }
 }

@@ -111,24 +111,40 @@ export const readMetrics = (text: string): Figures => {
   }
 }
 
-/** What polling would have cost a page that was opened with us: each source once to begin with, then at every poll. */
+/** Since we look: polls that were answered, those of them that brought a body, and how large the last was. */
+export interface Fetched {
+  readonly polls: number
+  readonly bodies: number
+  readonly size: number
+}
+
+/**
+ * What polling would have cost a page that was opened with us: each source once to begin with, then at every poll that was
+ * not answered by 304. A browser revalidates what it keeps, as we do; what the headers of a 304 cost is not counted.
+ */
 export class RawCost {
   total = 0
-  private readonly seen = new Map<string, { polls: number; size: number; fetched: number }>()
+  /** By source. */
+  readonly fetches = new Map<string, Fetched>()
+  private readonly seen = new Map<string, { readonly polls: number; readonly bodies: number }>()
 
   add(sources: Figures["sources"]): void {
-    for (const [source, { polls, size }] of sources) {
+    for (const [source, { notModified, polls, size }] of sources) {
       if (size === undefined) continue
-      const before = this.seen.get(source) ?? { polls: polls - 1, fetched: 0 }
+      const bodies = polls - notModified
+      let before = this.seen.get(source) ?? { polls: polls - 1, bodies: bodies - 1 }
       // A counter that has fallen belongs to a daemon that has started anew.
-      const since = polls < before.polls ? polls : polls - before.polls
-      this.seen.set(source, { polls, size, fetched: before.fetched + since })
-      this.total += since * size
+      if (polls < before.polls) before = { polls: 0, bodies: 0 }
+      // An answer is counted before its poll is, so that a 304 may be told of first.
+      const brought = Math.max(0, bodies - before.bodies)
+      this.seen.set(source, { polls, bodies: before.bodies + brought })
+      const fetched = this.fetches.get(source)
+      this.fetches.set(source, {
+        polls: (fetched?.polls ?? 0) + polls - before.polls,
+        bodies: (fetched?.bodies ?? 0) + brought,
+        size
+      })
+      this.total += brought * size
     }
-  }
-
-  /** By source: how often it would have been fetched, and how large it was the last time. */
-  get fetches(): ReadonlyMap<string, { readonly fetched: number; readonly size: number }> {
-    return this.seen
   }
 }

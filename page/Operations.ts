@@ -1,14 +1,14 @@
 /**
- * Sources, readers and the cost of polling: operators' figures, from `/metrics` where this caller may have them. Elsewhere it
+ * Sources and readers: operators' figures, from `/metrics` where this caller may have them. Elsewhere it
  * says in words why there are none; rows are shown all the same.
  */
 import { byId, make, mark, show, write } from "./Element.ts"
-import { brief, clock, listed, long, none, plural, share, size, took, whole } from "./Format.ts"
-import { type Figures, RawCost, readMetrics, type Source } from "./Metrics.ts"
+import { brief, none, size, took, whole } from "./Format.ts"
+import { Meter } from "./Meter.ts"
+import { type Figures, readMetrics, type Source } from "./Metrics.ts"
 import type { Session } from "./Session.ts"
 
 const every = 2_000
-const minute = 60_000
 
 /** More of them are told in a line each, until somebody opens one. */
 const mostOpen = 3
@@ -33,12 +33,9 @@ export class Operations {
   private readonly session: Session
   private readonly said: (text: string) => void
   private readonly cards = new Map<string, Card>()
-  private readonly cost = new RawCost()
-  private readonly opened = Date.now()
+  private readonly meter = new Meter()
   private figures: Figures | undefined
   private refused: number | undefined
-  private received = 0
-  private samples: Array<{ readonly at: number; readonly received: number; readonly raw: number }> = []
 
   constructor(session: Session, said: (text: string) => void) {
     this.session = session
@@ -57,11 +54,7 @@ export class Operations {
 
   /** Of a message, in characters. */
   note(length: number): void {
-    this.received += length
-  }
-
-  get readers(): number | undefined {
-    return this.figures?.readers
+    this.meter.note(length)
   }
 
   /** While nobody looks nothing is asked; the counters of the daemon go on. */
@@ -85,7 +78,7 @@ export class Operations {
       if (token !== this.session.token) return
       if (answer.ok) {
         this.figures = readMetrics(text)
-        this.cost.add(this.figures.sources)
+        this.meter.add(this.figures)
         this.refused = undefined
       } else {
         this.refused = answer.status
@@ -94,9 +87,7 @@ export class Operations {
     } catch {
       // Not reachable now is not the same as not there: what is known stays.
     }
-    const now = Date.now()
-    this.samples.push({ at: now, received: this.received, raw: this.cost.total })
-    while (this.samples.length > 1 && this.samples[1]!.at <= now - minute) this.samples.shift()
+    this.meter.sample()
     this.paint()
   }
 
@@ -123,7 +114,7 @@ export class Operations {
       for (const [name, { element }] of this.cards) show(element, figures.sources.has(name))
       this.paintReaders(figures)
     }
-    this.paintMeter()
+    this.meter.paint(figures, this.refused)
   }
 
   private get why(): string {
@@ -210,42 +201,5 @@ export class Operations {
       ;(bar!.firstElementChild as HTMLElement).style.transform =
         `scaleX(${readers === 0 ? 0 : count / readers})`
     }
-  }
-
-  private paintMeter(): void {
-    const raw = this.cost.total
-    const isKnown = this.figures !== undefined && raw > 0
-    // Of one poll beside one snapshot there is nothing to learn yet.
-    const isTelling =
-      isKnown && this.received > 0 && [...this.cost.fetches.values()].some(({ fetched }) => fetched > 1)
-    const before = this.samples[0]
-    const lastMinute = (total: number, then: number) =>
-      before === undefined || before.at > Date.now() - minute + 2 * every
-        ? ""
-        : `${size(total - then)} in the last minute`
-    write(byId("ours"), size(this.received))
-    write(byId("ours-minute"), lastMinute(this.received, before?.received ?? 0))
-    write(byId("raw"), isKnown ? size(raw) : none)
-    write(byId("raw-minute"), isKnown ? lastMinute(raw, before?.raw ?? 0) : "")
-    const most = Math.max(this.received, raw)
-    byId("ours-bar").style.transform = `scaleX(${isKnown ? this.received / most : 0})`
-    byId("raw-bar").style.transform = `scaleX(${isKnown ? raw / most : 0})`
-    write(byId("ratio"), isTelling ? share(this.received / raw) : none)
-    show(byId("comparison"), isTelling)
-    write(byId("meter-why"), this.counted(isKnown))
-  }
-
-  private counted(isKnown: boolean): string {
-    if (this.figures === undefined && this.refused !== undefined)
-      return "The comparison is not available here: it needs the daemon's metrics."
-    if (!isKnown) return "Waiting for the daemon's metrics."
-    const fetches = [...this.cost.fetches]
-      .toSorted(([, a], [, b]) => b.fetched * b.size - a.fetched * a.size)
-      .map(([source, { fetched, size: length }]) => `${source} ${plural(fetched, "time")} (${size(length)})`)
-    const others = this.readers !== undefined && this.readers > 1 ? `, for all ${this.readers} readers` : ""
-    return (
-      `Since ${clock(this.opened)} (${long(Date.now() - this.opened)}) a page that polls as often would have fetched ` +
-      `${listed(fetches)}. Ratecast polled once${others}. Characters before compression, polls that failed not counted.`
-    )
   }
 }

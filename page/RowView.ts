@@ -108,6 +108,11 @@ export class RowView {
     }
   }
 
+  /** Of what a cell shows, in characters. */
+  lengthOf(index: number): number {
+    return this.cells[index]!.shown.length
+  }
+
   /** To the last digit what a cell holds, for whoever points at it. */
   tell(target: Element, key: string): void {
     this.name.title = key

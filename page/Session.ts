@@ -13,35 +13,8 @@ import {
   type Status
 } from "../client/Cast.ts"
 import { snapshotOf } from "../client/Snapshot.ts"
-
-/** As in `GET /v1/collections`. */
-export interface Described {
-  /** Of a family a pattern: `order:*`. */
-  readonly name: string
-  readonly kind: "polled" | "derived" | "written"
-  readonly key: string
-  readonly fixed: Shape
-  readonly live: Shape
-  readonly rows: number
-  readonly state: "loading" | "live" | "stale"
-  readonly error?: { readonly code: string; readonly detail: string }
-  readonly asOf?: number
-}
-
-export interface Shape {
-  readonly type?: string
-  readonly $ref?: string
-  readonly items?: Shape
-  readonly anyOf?: ReadonlyArray<Shape>
-  readonly properties?: { readonly [field: string]: Shape }
-}
-
-/** A message as it came. */
-export interface Heard {
-  readonly at: number
-  readonly road: string
-  readonly text: string
-}
+import { type Described, isFamily, prefixOf } from "./Described.ts"
+import type { Heard } from "./Frame.ts"
 
 export interface Asked {
   /** `auto`: the best that holds. */
@@ -61,15 +34,11 @@ interface Tells {
 type Rows = { readonly [name: string]: Row }
 type AnyCast = Cast<Rows, string>
 
-/** What stands before the id of each of its members. */
-export const prefixOf = (family: string): string => family.slice(0, family.indexOf("*"))
-
 /** Where the daemon is: its page stands at its root, or beside it. */
 export const base = new URL(document.documentElement.dataset["base"] ?? "./", document.baseURI).href
 
-const lookEvery = 5_000
-
-export const isFamily = (name: string): boolean => name.includes("*")
+/** As often as the daemon's metrics are read: sources and the age of what they said stand side by side. */
+const lookEvery = 2_000
 
 /** Tokens are JWTs; what is none can only be the API key, which a socket does not take. */
 export const isToken = (text: string): boolean => /^[\w-]+\.[\w-]+\.[\w-]+$/.test(text)

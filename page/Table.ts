@@ -3,24 +3,19 @@
  * once a frame, and nothing where nobody looks.
  */
 import type { Collection, Row } from "../client/Cast.ts"
-import { type Column, type Columns, columnsOf, namesIn } from "./Columns.ts"
-import { byId, make, mark, show, write } from "./Element.ts"
+import { type Columns, columnsOf, namesIn } from "./Columns.ts"
+import { byId, mark, show, write } from "./Element.ts"
 import { plural, whole } from "./Format.ts"
+import { Head, type Sort } from "./Head.ts"
 import { Order } from "./Order.ts"
 import { RowView } from "./RowView.ts"
 import { Series } from "./Series.ts"
-import type { Described } from "./Session.ts"
+import type { Described } from "./Described.ts"
 
 /** As in table.css. */
 const rowHeight = 34
 /** Rows above and below, so that scrolling finds them there. */
 const beyond = 8
-
-export interface Sort {
-  /** A field; the empty one is the name of the row. */
-  readonly by: string
-  readonly isDown: boolean
-}
 
 export interface Chosen {
   readonly collection: string
@@ -55,20 +50,13 @@ const firstSort = (columns: Columns["columns"], row: Row): Sort => {
 
 const byName = (held: ReadonlyArray<Collection>) => new Map(held.map((one) => [one.name, one]))
 
-/** At least, and of what is over: a number shows all its digits, and a text that is long gets more. */
-const widthOf = ({ isLive, kind, width }: Column): readonly [least: string, part: number] => {
-  if (kind === "text" || kind === "list") return ["112px", Math.min(Math.max(width / 20, 0.8), 3)]
-  const room = `calc(${width}ch + 32px)`
-  if (kind === "number")
-    return isLive ? [`max(var(--live), ${room} + var(--spark))`, 1] : [`max(104px, ${room})`, 0.7]
-  return kind === "time" ? [`max(104px, ${room})`, 0.7] : [`max(176px, ${room})`, 1]
-}
-
 export class Table {
   readonly series = new Series()
   columns: Columns | undefined
   private readonly grid = byId("grid")
-  private readonly head = byId("grid-head")
+  private readonly head = new Head((by, kind) =>
+    this.sortBy({ by, isDown: this.sort.by === by ? !this.sort.isDown : kind !== "text" })
+  )
   private readonly body = byId("grid-body")
   private readonly tells: Tells
   private described: Described | undefined
@@ -92,6 +80,7 @@ export class Table {
     const { grid } = this
     new ResizeObserver(() => {
       this.room = grid.clientHeight
+      this.head.fit()
       this.update()
     }).observe(grid)
     grid.addEventListener("scroll", () => this.update(), { passive: true })
@@ -165,7 +154,7 @@ export class Table {
   sortBy(sort: Sort): void {
     this.sort = sort
     this.isStale = true
-    this.markSort()
+    this.head.mark(sort)
     this.tells.sorted()
     this.update()
   }
@@ -228,7 +217,7 @@ export class Table {
       const { columns } = this.columns
       this.sort = firstSort(columns, this.first)
       this.tells.sorted()
-      this.makeHead()
+      this.head.make(this.described.key, columns, this.sort)
       for (const { element } of this.views.values()) element.remove()
       this.views = new Map()
       const at = Date.now()
@@ -273,37 +262,6 @@ export class Table {
     return words.includes(this.sought) || (this.sought.length >= 6 && key.toLowerCase().includes(this.sought))
   }
 
-  private makeHead(): void {
-    const { columns } = this.columns!
-    const cell = (field: string, label: string, kind: string) => {
-      const button = make("button", { type: "button", tabindex: "-1" }, make("span", {}, label))
-      button.addEventListener("click", () =>
-        this.sortBy({ by: field, isDown: this.sort.by === field ? !this.sort.isDown : kind !== "text" })
-      )
-      return make("div", { class: `cell ${kind}`, role: "columnheader", "data-field": field }, button)
-    }
-    this.head.replaceChildren(
-      cell("", this.described!.key, "first"),
-      ...columns.map(({ field, kind, title }) => cell(field, title, kind))
-    )
-    const widths = [["var(--first)", 1.5] as const, ...columns.map(widthOf)]
-    // Head and rows are as wide as all of them at least: they share what is over alike.
-    this.grid.style.setProperty("--least", `calc(${widths.map(([least]) => least).join(" + ")})`)
-    this.grid.style.setProperty(
-      "--columns",
-      widths.map(([least, part]) => `minmax(${least}, ${part}fr)`).join(" ")
-    )
-    mark(this.grid, "aria-colcount", String(columns.length + 1))
-    this.markSort()
-  }
-
-  private markSort(): void {
-    for (const cell of this.head.children) {
-      const isBy = (cell as HTMLElement).dataset["field"] === this.sort.by
-      mark(cell, "aria-sort", isBy ? (this.sort.isDown ? "descending" : "ascending") : undefined)
-    }
-  }
-
   private press(event: KeyboardEvent): void {
     const page = Math.max(1, Math.floor(this.room / rowHeight) - 2)
     const step: { readonly [key: string]: number } = {
@@ -334,7 +292,7 @@ export class Table {
     if (this.isStale) this.prepare()
     const { columns, fresh, grid, order } = this
     this.fresh = new Set()
-    show(this.head, columns !== undefined)
+    show(this.head.element, columns !== undefined)
     if (columns === undefined) return this.clear()
     this.body.style.height = `${order.length * rowHeight}px`
     mark(grid, "aria-rowcount", String(order.length + 1))
@@ -361,6 +319,11 @@ export class Table {
     }
     for (const { element } of spare) element.remove()
     this.views = views
+    this.head.allow(
+      columns.columns.map((_, i) =>
+        views.values().reduce((most, view) => Math.max(most, view.lengthOf(i)), 0)
+      )
+    )
     mark(grid, "aria-activedescendant", views.get(order.at(this.active) ?? "")?.element.id)
     const all = this.held.values().reduce((sum, { rows }) => sum + rows.length, 0)
     write(byId("found"), this.sought === "" ? plural(all, "row") : `${whole(order.length)} of ${whole(all)}`)

@@ -1,7 +1,8 @@
 /** A tab for each collection; where they do not all fit there is a list of them beside, too. */
 import { byId, make, mark, show, write } from "./Element.ts"
 import { whole } from "./Format.ts"
-import { type Described, isFamily, type Session } from "./Session.ts"
+import { type Described, isFamily } from "./Described.ts"
+import type { Session } from "./Session.ts"
 
 /** px of the next one that are seen, so that somebody knows of it */
 const peek = 40

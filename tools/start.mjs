@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url"
 import { startBackend } from "./backend.mjs"
 import { assembleDemo, assemblePage } from "./page.mjs"
 import { choosePorts } from "./ports.mjs"
-import { announce } from "./running.mjs"
+import { announce, ownIn } from "./running.mjs"
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const { env } = process
@@ -42,14 +42,14 @@ const startDex = async (port) => {
   // Everybody who reaches the demo may read it.
   env.ANONYMOUS_READ ??= "*"
   env.ANONYMOUS_REFRESH ??= "*"
-  env.PAGE ??= await assembleDemo(join(keptIn(name), "page"), simulator)
+  env.PAGE ??= await assembleDemo(ownIn(keptIn(name), "page"), simulator)
 }
 
 const startExample = async (port) => {
   const { start } = await import(`../examples/${name}/start.mjs`)
   const backend = await start(port)
   env.RATECAST_DATA ??= join(root, "data", name)
-  env.PAGE ??= await assemblePage(name, join(keptIn(name), "page"), backend)
+  env.PAGE ??= await assemblePage(name, ownIn(keptIn(name), "page"), backend)
 }
 
 const examples = readdirSync(join(root, "examples")).filter(

@@ -151,6 +151,16 @@ describe.skipIf(chromium === undefined)(`frames of the page${reason}`, () => {
       return Math.max(...[...document.querySelectorAll("#grid-body .row")].map((row) => row.ariaRowIndex))
     })()`)
     assert.strictEqual(Number(end), 42_001)
+    await tab.click("#frames-toggle")
+    const copies = await tab.evaluate<ReadonlyArray<readonly [string, boolean]>>(
+      `[...document.querySelectorAll("#frames-list li:last-child button")].map(({ disabled, textContent }) => [textContent, disabled])`
+    )
+    // The snapshot: what is cut is not handed on as if it were all of it.
+    assert.deepStrictEqual(
+      copies.map(([, isDisabled]) => isDisabled),
+      [false, false, false, true]
+    )
+    assert.match(copies.at(-1)![0], /^JSON: only 24\.6 kB of \d\.\d+ MB are kept$/)
     await stop(tab)
   }, 90_000)
 })

@@ -18,6 +18,12 @@ hub_message_bytes_total{framing="events"} 40
 hub_message_bytes_total{framing="socket"} 2
 `
 
+const told = (polls: number, notModified: number) => `upstream_body_size{source="menu"} 12000
+upstream_polls_total{source="menu",outcome="changed"} 1
+upstream_polls_total{source="menu",outcome="unchanged"} ${polls - 1}
+upstream_not_modified_total{source="menu"} ${notModified}
+`
+
 describe("the daemon's metrics on the page", () => {
   it("say what polling would have cost: each source once, then every poll that was answered, also over a restart", () => {
     const cost = new RawCost()
@@ -26,6 +32,19 @@ describe("the daemon's metrics on the page", () => {
       return cost.total
     })
     assert.deepStrictEqual(totals, [1010, 3010, 3010, 9010])
+  })
+
+  it("say it as a browser would poll: what is answered by 304 brings no body again", () => {
+    const cost = new RawCost()
+    // The third was read after an answer was counted, and before its poll was.
+    const totals = [told(10, 9), told(28, 27), told(28, 28), told(29, 28), told(31, 29), told(2, 1)].map(
+      (text) => {
+        cost.add(readMetrics(text).sources)
+        return cost.total
+      }
+    )
+    assert.deepStrictEqual(totals, [12_000, 12_000, 12_000, 12_000, 24_000, 36_000])
+    assert.deepStrictEqual(cost.fetches.get("menu"), { polls: 24, bodies: 3, size: 12_000 })
   })
 
   it("say how sources and readers are", () => {

@@ -111,6 +111,12 @@ describe.skipIf(chromium === undefined)(`collections in the page${reason}`, () =
   const cells = (field: number) =>
     tab.texts(`#grid-body .row > :nth-child(${field + 1})`).then((texts) => texts.toSorted())
 
+  /** Numbers of which not all digits are seen. */
+  const cut = () =>
+    tab.evaluate<ReadonlyArray<string>>(
+      `[...document.querySelectorAll("#grid-body .number .value")].filter((value) => value.scrollWidth > value.clientWidth).map(({ textContent }) => textContent)`
+    )
+
   it("says what it waits for, what is empty, and what has no number", async () => {
     await visit("never")
     await tab.shows("#skeleton-why", "first answer of its upstream")
@@ -124,6 +130,43 @@ describe.skipIf(chromium === undefined)(`collections in the page${reason}`, () =
     assert.isFalse(await tab.isVisible("#refresh"))
     await tab.shows("#chart-empty", "Of a chosen row")
     assert.isFalse(await tab.isVisible("#chart-value"))
+    await leave()
+  }, 40_000)
+
+  it("has nothing to say to the log of the browser when it is loaded", async () => {
+    const { targetId } = await browser.call<{ targetId: string }>("Target.createTarget", {
+      url: "about:blank"
+    })
+    const { sessionId } = await browser.call<{ sessionId: string }>("Target.attachToTarget", {
+      targetId,
+      flatten: true
+    })
+    const entries: Array<string> = []
+    let isLoaded = false
+    browser.on(sessionId, (method, params) => {
+      if (method === "Log.entryAdded") entries.push((params as { entry: { text: string } }).entry.text)
+      isLoaded ||= method === "Page.loadEventFired"
+    })
+    for (const domain of ["Log", "Page"]) await browser.call(`${domain}.enable`, {}, sessionId)
+    await browser.call("Page.navigate", { url: `${daemon.url}/#things` }, sessionId)
+    await until("it is loaded", () => isLoaded)
+    assert.deepStrictEqual(entries, [])
+    await browser.call("Target.closeTarget", { targetId })
+  })
+
+  it("says of data that stay the same how old they are, and not how long nothing was said of them", async () => {
+    await visit("things")
+    await tab.shows("#found", "40 rows")
+    await tab.shows("#as-of", "s ago")
+    const ages = await tab.evaluate<ReadonlyArray<number>>(`(async () => {
+      const ages = []
+      for (let i = 0; i < 28; i++) {
+        await new Promise((done) => setTimeout(done, 250))
+        ages.push(parseInt(document.querySelector("#as-of").textContent))
+      }
+      return ages
+    })()`)
+    assert.isAtMost(Math.max(...ages), 3, ages.join())
     await leave()
   }, 40_000)
 
@@ -214,12 +257,7 @@ describe.skipIf(chromium === undefined)(`collections in the page${reason}`, () =
         `[...document.querySelectorAll(${JSON.stringify(selector)})].map((cell) => cell.getBoundingClientRect().right)`
       )
     assert.deepStrictEqual(await rights("#grid-body .row:first-child > *"), await rights("#grid-head > *"))
-    assert.deepStrictEqual(
-      await tab.evaluate(
-        `[...document.querySelectorAll("#grid-body .number .value")].filter((value) => value.scrollWidth > value.clientWidth).map(({ textContent }) => textContent)`
-      ),
-      []
-    )
+    assert.deepStrictEqual(await cut(), [])
     // A time is not what a list is about.
     assert.strictEqual(await tab.attribute("#grid-head [data-field=size]", "aria-sort"), "descending")
     const parts = (await tab.texts("#grid-body .row > :nth-child(4)")).map((text) => text.trim())
@@ -227,6 +265,40 @@ describe.skipIf(chromium === undefined)(`collections in the page${reason}`, () =
       parts.every((text) => /^\d\.\d$/.test(text)),
       parts.join()
     )
+    const isOver = `document.querySelector(".pane").matches(".over")`
+    await tab.holds("that there are more is seen", isOver)
+    await tab.evaluate(`document.querySelector("#grid").scrollLeft = 9999`)
+    await tab.holds("that there are no more, too", `!${isOver}`)
     await leave()
   }, 40_000)
+
+  it("has room for every digit of a number that has become longer", async () => {
+    await visit("things")
+    await tab.shows("#found", "40 rows")
+    things[7]!.size = "987654321987654"
+    await tab.shows("#grid-body", "987,654,321,987,654")
+    assert.deepStrictEqual(await cut(), [])
+    things[7]!.size = "1"
+    await leave()
+  }, 40_000)
+
+  it("leaves out keys and small pictures before it leaves out columns", async () => {
+    const forms: Array<readonly [number, string]> = []
+    for (const width of [1600, 1240, 1120]) {
+      await visit("things", { width })
+      await tab.shows("#found", "40 rows")
+      forms.push(
+        await tab.evaluate(
+          `(({ classList, clientWidth, scrollWidth }) => [scrollWidth - clientWidth, classList.value])(document.querySelector("#grid"))`
+        )
+      )
+      assert.deepStrictEqual(await cut(), [])
+      await leave()
+    }
+    assert.deepStrictEqual(forms, [
+      [0, ""],
+      [0, "snug"],
+      [0, "snug plain"]
+    ])
+  }, 60_000)
 })

@@ -37,6 +37,9 @@ const stopped = async (run: Process, pids: ReadonlyArray<number>, simulator: str
   assert.isFalse(isAlive(run.child.pid!))
 }
 
+/** The demos that say of themselves that they run. */
+const running = () => readdirSync(join(root, "data/running")).filter((file) => file.startsWith("dex"))
+
 describe("npm start", () => {
   it("serves the demo on PORT and HOST, and takes its simulator with it", async () => {
     const port = await freePort()
@@ -64,6 +67,36 @@ describe("npm start", () => {
       run.kill()
     }
   })
+
+  it("a second time over the same data touches nothing of the first", async () => {
+    const { data, run, simulator } = await start({ PORT: String(await freePort()) })
+    const indexes = () =>
+      readdirSync(data, { recursive: true }).filter((file) => String(file).endsWith("index.html"))
+    try {
+      await until("rates", () => /serving/.test(run.out), 15_000)
+      const url = /serving +(http:\S+)/.exec(run.out)![1]!
+      const page = async () => (await fetch(url, { cache: "no-store" })).text()
+      const [before, announced] = [await page(), running()]
+      assert.include(before, `data-simulator="${new URL(simulator).origin}"`)
+      const second = new Process("tools/start.mjs", [], { RATECAST_DATA: data })
+      assert.strictEqual(await second.exit, 1)
+      assert.include(second.err, "is in use")
+      assert.strictEqual(await page(), before)
+      assert.deepStrictEqual([indexes().length, running()], [1, announced])
+      run.kill()
+      await run.exit
+      // What one that was killed has left goes with the next.
+      const third = new Process("tools/start.mjs", [], { RATECAST_DATA: data })
+      await until("rates again", () => /serving/.test(third.out), 15_000)
+      assert.lengthOf(indexes(), 1)
+      assert.notDeepEqual(running(), announced)
+      third.child.kill("SIGTERM")
+      await third.exit
+      assert.lengthOf(indexes(), 0)
+    } finally {
+      run.kill()
+    }
+  }, 40_000)
 
   it("leaves no simulator behind, however it dies", async () => {
     const { run, simulator } = await start({ PORT: String(await freePort()) })

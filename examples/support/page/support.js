@@ -155,6 +155,8 @@ const start = (people, me) => {
   cast.subscribe(() => {
     showStatus(cast)
     for (const { name } of cast.collections.values()) watch(name)
+    // A desk without threads is told of none.
+    if (cast.status.cursor !== undefined) paint()
   })
 }
 
