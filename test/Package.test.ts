@@ -6,6 +6,7 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 
 import { type Cast, connect } from "../client/Cast.ts"
 import { Browser, chromium, reason } from "./Browser.ts"
+import { testsOfClientPage } from "./Client/Following.ts"
 import { Backend, freePort, until } from "./Daemon.ts"
 import { Packed } from "./Packed.ts"
 import type { Process } from "./Process.ts"
@@ -201,3 +202,5 @@ const cast = connect<Api>("/", { collections: ["prices"] })
 export const usd: string | undefined = cast.prices.get("a")?.usd
 cast.prices.subscribe((keys) => document.title = String(keys.size))
 `
+
+testsOfClientPage(() => ({ app, packed }))

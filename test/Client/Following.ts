@@ -1,4 +1,4 @@
-/** docs/client.md, followed from its first line on by somebody who has installed the package. */
+/** docs/client.md, followed from its first line on by somebody who has installed the package: tests of Package.test.ts. */
 import { spawnSync } from "node:child_process"
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -7,7 +7,7 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 
 import { Browser, chromium, reason } from "../Browser.ts"
 import { freePort, until } from "../Daemon.ts"
-import { Packed } from "../Packed.ts"
+import type { Packed } from "../Packed.ts"
 import type { Process } from "../Process.ts"
 import { blocksOf, root } from "../Project.ts"
 import { Tab } from "../Tab.ts"
@@ -24,7 +24,7 @@ ${code}
 export {}
 `
 
-describe.skipIf(spawnSync("curl", ["--version"]).status !== 0)("whoever follows docs/client.md", () => {
+const followed = (installed: () => { readonly packed: Packed; readonly app: string }) => () => {
   const clientPage = readFileSync(join(root, "docs/client.md"), "utf8")
   const files = filesOf("../client.md")
   let packed: Packed
@@ -33,8 +33,7 @@ describe.skipIf(spawnSync("curl", ["--version"]).status !== 0)("whoever follows 
   let daemon: Process
   let url: string
   beforeAll(async () => {
-    packed = new Packed()
-    app = packed.install()
+    ;({ app, packed } = installed())
     folder = join(app, "client")
     mkdirSync(join(folder, "page"), { recursive: true })
     for (const [name, code] of files)
@@ -58,8 +57,7 @@ describe.skipIf(spawnSync("curl", ["--version"]).status !== 0)("whoever follows 
   afterAll(async () => {
     daemon?.child.kill("SIGTERM")
     await daemon?.exit
-    packed.remove()
-  }, 120_000)
+  })
 
   const written = async (usd: string) => {
     const body = JSON.stringify({ symbol: "TON", usd })
@@ -145,4 +143,10 @@ process.exit()
       await shows("global.html", "#list")
     }, 120_000)
   })
-})
+}
+
+/** `installed`: when the tests run. */
+export const testsOfClientPage = (installed: Parameters<typeof followed>[0]): void => {
+  const hasCurl = spawnSync("curl", ["--version"]).status === 0
+  describe.skipIf(!hasCurl)("whoever follows docs/client.md", followed(installed))
+}
