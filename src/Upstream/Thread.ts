@@ -112,8 +112,11 @@ port.on("message", (request: Request) => {
       try {
         return send({ op: "told", id, extracts: extract(catalog, source, bodies) })
       } catch (error) {
-        const op = error instanceof SyntaxError || error instanceof TypeError ? "notJson" : "broken"
-        return send({ op, id, reason: String(error) })
+        return send(
+          error instanceof SyntaxError || error instanceof TypeError
+            ? { op: "notJson", id, reason: error.message }
+            : { op: "broken", id, reason: String(error) }
+        )
       }
     }
   }
