@@ -3,7 +3,7 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 
 import { defineConfig, derived, polled, source, written } from "../../src/Config.ts"
-import { Backend, type Daemon, startDaemon } from "../Daemon.ts"
+import { Backend, type Daemon, startDaemon, until } from "../Daemon.ts"
 import { bearer, mint, secret } from "./Auth/Club.ts"
 
 const row = Schema.Struct({ id: Schema.String, text: Schema.String })
@@ -66,6 +66,34 @@ describe("a refusal", () => {
         await ask("PUT", `/v1/rows/${name}/a`),
         `401 unauthenticated: "${name}" cannot be written to without a token; ANONYMOUS_WRITE says what can`
       )
+  })
+
+  it("of a family's own name says what a member and all of them are called; no member is polled by it", async () => {
+    const asked = backend.asked
+    for (const id of ["{id}", "{orderId}", `\${id}`, "{}"])
+      assert.strictEqual(
+        await ask("GET", `/v1/snapshot?collections=${encodeURIComponent(`order:${id}`)}`),
+        `404 unknown_collection: there is no collection "order:${id}"; order:17 is one member of the family, and order:* all of them`
+      )
+    assert.strictEqual(backend.asked, asked)
+    // A text like any other.
+    assert.match(await ask("GET", "/v1/rows/order:%7B%22a%22:1%7D/x"), /unknown_row/)
+  })
+
+  it("is not met by a member with a comma in a message, whose lists are of texts, though in a URL they split", async () => {
+    const name = "order:a,b"
+    const inUrl = `/v1/snapshot?collections=${encodeURIComponent(name)}&collections=prices`
+    assert.match(await ask("GET", inUrl), /401 unauthenticated: "b" cannot be read/)
+    const socket = new WebSocket(`${daemon.url.replace("http", "ws")}/v1/socket`)
+    try {
+      const told: Array<string> = []
+      socket.addEventListener("message", ({ data }) => told.push(String(data)))
+      await new Promise((done) => socket.addEventListener("open", done))
+      socket.send(JSON.stringify({ type: "subscribe", collections: [name] }))
+      await until("a snapshot", () => told.some((text) => text.includes('"snapshot"') && text.includes(name)))
+    } finally {
+      socket.close()
+    }
   })
 
   it("to read or refresh without a token names the setting of what can be", async () => {
