@@ -58,7 +58,7 @@ const serve = Command.make("serve", { config }, ({ config }) =>
       Effect.flatMap((context) => Context.get(context, Hub).failed),
       Effect.scoped,
       Effect.catchTags({
-        ServeError: (error) => fatal(cannotListen(error, settings)),
+        ServeError: (error) => Effect.flatMap(cannotListen(error, settings), fatal),
         JournalFailed: ({ message }) => fatal(message),
         ThreadFailed: ({ message }) => fatal(message),
         BadKey: ({ detail }) => fatal(detail)
