@@ -12,8 +12,12 @@ if (has("package-lock.json") && !has("node_modules/effect")) {
 }
 const [major] = process.versions.node.split(".").map(Number)
 if (major < 22) {
+  const given = process.argv
+    .slice(2)
+    .map((each) => (/^[\w./:=@-]+$/.test(each) ? ` ${each}` : ` '${each.replaceAll("'", "'\\''")}'`))
+    .join("")
   console.error(
-    `Node ${process.version} is too old for the daemon, which needs 22.19: npx -p node@24 -p ratecast ratecast, or npx ratecast in a clone, which brings one`
+    `Node ${process.version} is too old for the daemon, which needs 22.19: npx -p node@24 -p ratecast ratecast${given}, or npx ratecast in a clone, which brings one`
   )
   process.exit(1)
 }

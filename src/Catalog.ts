@@ -94,6 +94,7 @@ export const sourcesOf = (catalog: Catalog["Service"], name: string): ReadonlyAr
   return isOwn === true ? [name] : found.sources
 }
 
+export { importConfig } from "./Catalog/Import.ts"
 export type { Problem }
 
 /** Either a catalog, or everything that is wrong with the config. */

@@ -14,6 +14,7 @@ import { layerDaemon, layerJournal, layerThreads } from "./Daemon.ts"
 import { entryBeside } from "./Entry.ts"
 import { Hub } from "./Hub.ts"
 import { layerBanner } from "./Main/Banner.ts"
+import { hidden } from "./Main/CastMembers.ts"
 import { layerCompiled } from "./Main/Compiled.ts"
 import { badSettings, cannotListen, fatal, teardown } from "./Main/Fatal.ts"
 import { isForPeople, layerLogs } from "./Main/Logs.ts"
@@ -57,7 +58,7 @@ const serve = Command.make("serve", { config }, ({ config }) =>
       Effect.flatMap((context) => Context.get(context, Hub).failed),
       Effect.scoped,
       Effect.catchTags({
-        ServeError: (error) => fatal(cannotListen(error, settings)),
+        ServeError: (error) => Effect.flatMap(cannotListen(error, settings), fatal),
         JournalFailed: ({ message }) => fatal(message),
         ThreadFailed: ({ message }) => fatal(message),
         BadKey: ({ detail }) => fatal(detail)
@@ -85,11 +86,18 @@ const count = (n: number, what: string) => `${n} ${what}${n === 1 ? "" : "s"}`
 
 const check = Command.make("check", { config }, ({ config }) =>
   loadCatalog(config).pipe(
-    Effect.flatMap(({ declared, sources }) =>
-      Console.log(
-        `${config}: ${count(declared.size, "collection")} from ${count(sources.size, "source")}, all well`
+    Effect.flatMap((catalog) => {
+      const odd = hidden(catalog)
+      const there = `${count(catalog.declared.size, "collection")} from ${count(catalog.sources.size, "source")}`
+      return Console.log(
+        odd.length === 0
+          ? `${config}: ${there}, all well`
+          : [
+              `${config}: ${there}, with ${count(odd.length, "warning")}`,
+              ...odd.map((line) => `  ${line}`)
+            ].join("\n")
       )
-    ),
+    }),
     Effect.catchTag("ConfigMistake", ({ message }) => fatal(message))
   )
 ).pipe(

@@ -146,7 +146,9 @@ export class RateEngine extends Context.Service<
           if (commit.deltas.size === 0 && answered === undefined) board.touch(commit.asOf)
           else yield* board.commit(commit, { answered, past })
           for (const [collection, { health }] of commit.deltas) {
-            const failure = remarks.find((remark) => remark.collection === collection)?.failure
+            const failure = remarks.find(
+              (remark) => remark.collection === collection && remark.failure !== undefined
+            )?.failure
             if (health !== undefined) yield* announce(collection, health, remarked, failure)
             if (health?.state === "live") waiting.done(collection)
           }

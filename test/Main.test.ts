@@ -98,20 +98,31 @@ describe("ratecast serve", () => {
     assert.include(await text, '"code":"shutdown"')
   })
 
-  it("says that a port is taken, and how to choose another", async () => {
-    const taken = http.createServer()
-    const port = await new Promise<number>((resolve) =>
-      taken.listen(0, "127.0.0.1", () => resolve((taken.address() as { readonly port: number }).port))
-    )
-    const run = ratecast(["serve", "--config", configFile("good.config.ts", 'key: "id"')], {
-      PORT: String(port)
-    })
-    assert.strictEqual(await run.exit, 1)
-    assert.strictEqual(
-      run.err.trim(),
-      `port ${port} on 127.0.0.1 is taken; choose another with PORT=${port + 1}`
-    )
-    await new Promise((done) => taken.close(done))
+  it("says that a port is taken, and names one that is not, which the next may well be, too", async () => {
+    const servers: Array<http.Server> = []
+    const listens = (port: number) =>
+      new Promise<boolean>((done) => {
+        const server = http.createServer()
+        server.once("error", () => done(false))
+        server.listen(port, "127.0.0.1", () => done(servers.push(server) > 0))
+      })
+    try {
+      let port = await freePort()
+      while (!((await listens(port)) && (await listens(port + 1)))) port = await freePort()
+      const run = ratecast(["serve", "--config", configFile("good.config.ts", 'key: "id"')], {
+        PORT: String(port)
+      })
+      assert.strictEqual(await run.exit, 1)
+      const said = /^port (\d+) on 127\.0\.0\.1 is taken; choose another with PORT=(\d+)$/.exec(
+        run.err.trim()
+      )
+      assert.isNotNull(said, run.err)
+      assert.strictEqual(Number(said![1]), port)
+      assert.isAbove(Number(said![2]), port + 1)
+      assert.isTrue(await listens(Number(said![2])))
+    } finally {
+      for (const server of servers) server.close()
+    }
   })
 
   it("says in a terminal where everything is, and every link of it is right", async () => {

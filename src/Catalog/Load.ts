@@ -2,12 +2,13 @@
 import { spawnSync } from "node:child_process"
 import { existsSync, readdirSync } from "node:fs"
 import { basename, dirname, relative, resolve } from "node:path"
-import { fileURLToPath, pathToFileURL } from "node:url"
+import { fileURLToPath } from "node:url"
 
 import { Effect, Schema } from "effect"
 
 import { type Catalog, configFile, makeCatalog } from "../Catalog.ts"
 import { didYouMean } from "../Nearest.ts"
+import { importConfig } from "./Import.ts"
 import type { Problem } from "./Problems.ts"
 
 export class ConfigMistake extends Schema.TaggedError<ConfigMistake>()("ConfigMistake", {
@@ -34,7 +35,7 @@ export const loadCatalog = Effect.fnUntraced(function* (
   }
   const from = configFile(path)
   const loaded = yield* Effect.tryPromise({
-    try: () => import(pathToFileURL(path).href) as Promise<{ readonly default?: unknown }>,
+    try: () => importConfig(path),
     catch: (error) =>
       mistake([{ at: placeOf(error, path), message: `could not be loaded: ${String(error)}` }])
   }).pipe(Effect.timeoutOrElse({ duration: loadWithin, orElse: () => Effect.succeed("never" as const) }))

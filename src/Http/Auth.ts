@@ -16,7 +16,7 @@ import { Tickets } from "./Auth/Tickets.ts"
 import { BadKey, makeTokens } from "./Auth/Tokens.ts"
 import { type Ending, Watches } from "./Auth/Watches.ts"
 import { Limits } from "./Limits.ts"
-import { isNamedOrigin } from "./Origin.ts"
+import { isNamedOrigin, notLetIn } from "./Origin.ts"
 import { Problem } from "./Problem.ts"
 import { attempt, searchOf } from "./Road.ts"
 import { type Own, Siblings } from "./Siblings.ts"
@@ -181,13 +181,13 @@ function make(access: Access, origins: ReadonlySet<string>) {
             return yield* takesTicket ? redeemed(shown.text) : notHere
           case "cookie":
             if (!isNamedOrigin(request, origins, changes))
-              return yield* new Problem({
-                code: "forbidden",
-                detail:
-                  request.headers.origin === undefined
-                    ? "a cookie counts with the header Origin, which a browser sends by itself; elsewhere use Authorization: Bearer"
-                    : "pages of this origin may not use the cookie here"
-              })
+              return yield* request.headers.origin === undefined
+                ? new Problem({
+                    code: "forbidden",
+                    detail:
+                      "a cookie counts with the header Origin, which a browser sends by itself; elsewhere use Authorization: Bearer"
+                  })
+                : notLetIn(request, origins, "use the cookie")
             return yield* checked(shown.text, addressOf(request), true)
         }
       }),

@@ -5,6 +5,7 @@ import { HttpEffect, type HttpServerRequest, HttpServerResponse } from "effect/h
 import type { Unreadable } from "../Unreadable.ts"
 import { corsHeaders } from "./Cors.ts"
 import { handedOver } from "./Handover/Release.ts"
+import { isAllowedOrigin, nameInLog } from "./Origin.ts"
 import { Problem, problemIn, problemResponse } from "./Problem.ts"
 
 const requests = Metric.counter("http_requests_total", {
@@ -66,10 +67,13 @@ export const guard = <R>(
       })
     return Effect.withFiber(({ context }) => {
       HttpEffect.appendPreResponseHandlerUnsafe(context, cutShort)
-      return Effect.matchCauseEffect(request.url.length > maxUrl ? Effect.fail(tooLong) : handler(request), {
-        onSuccess: answer,
-        onFailure: (cause) => Effect.flatMap(failed(cause), answer)
-      })
+      const answered = Effect.matchCauseEffect(
+        request.url.length > maxUrl ? Effect.fail(tooLong) : handler(request),
+        { onSuccess: answer, onFailure: (cause) => Effect.flatMap(failed(cause), answer) }
+      )
+      return isAllowedOrigin(request, origins)
+        ? answered
+        : Effect.andThen(nameInLog(request, origins), answered)
     })
   }
 }

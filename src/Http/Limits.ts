@@ -69,7 +69,7 @@ export class Limits extends Context.Service<
  */
 const perLasting = 10
 
-const notYet = (tooSoon: TooSoon): Problem =>
+const notYet = (tooSoon: TooSoon, { writeBurst, writesPerSecond }: Limited): Problem =>
   tooSoon === "late"
     ? new Problem({
         code: "unavailable",
@@ -78,7 +78,7 @@ const notYet = (tooSoon: TooSoon): Problem =>
       })
     : new Problem({
         code: "too_many",
-        detail: "so many writes a second are more than may be",
+        detail: `of one subject and of one address ${writesPerSecond === 1 ? "1 write a second is" : `${writesPerSecond} writes a second are`} taken (WRITES_PER_SECOND), and ${writeBurst} at once (WRITE_BURST)`,
         retryAfterMs: tooSoon
       })
 
@@ -119,7 +119,7 @@ function make(limited: Limited, sizes: Sizes, quotas: Quotas["Service"]) {
         by === "api key"
           ? Effect.void
           : Effect.flatMap(quotas.write(address, subject), (tooSoon) =>
-              tooSoon === undefined ? Effect.void : notYet(tooSoon)
+              tooSoon === undefined ? Effect.void : notYet(tooSoon, limited)
             ),
       addressOf: (request) => addresses.of(request).group,
       arrive: (peer) => {

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { HttpRouter, type HttpServerRequest } from "effect/http"
 
 import { noParameters } from "./Collections.ts"
-import { isAllowedOrigin } from "./Origin.ts"
+import { isAllowedOrigin, notLetIn } from "./Origin.ts"
 import { textResponse } from "./Json.ts"
 import { Problem } from "./Problem.ts"
 import { lookUp } from "./Resolve.ts"
@@ -16,7 +16,7 @@ export const refresh = (ground: Ground) =>
     yield* noParameters(request)
     // A form of any page could send this one, and never see the answer.
     if (!isAllowedOrigin(request, ground.origins))
-      return yield* new Problem({ code: "forbidden", detail: "this origin may not ask for a refresh here" })
+      return yield* notLetIn(request, ground.origins, "ask for a refresh")
     const name = (yield* HttpRouter.params)["collection"] ?? ""
     yield* attempt(() => lookUp(catalog, name, caller, "refresh"))
     if (name.includes("*"))

@@ -53,7 +53,10 @@ const everything = (catalog: Catalog["Service"], caller: Caller): ReadonlyArray<
 }
 
 const isThere = (catalog: Catalog["Service"], name: string): boolean =>
-  declares(catalog, name) !== undefined && Buffer.byteLength(name) <= maxMemberBytes
+  declares(catalog, name) !== undefined && Buffer.byteLength(name) <= maxMemberBytes && !isPlaceholder(name)
+
+/** `order:{id}`, as the config calls the family, or a template of a client that was not filled in. */
+const isPlaceholder = (name: string): boolean => /^[^:]*:\$?\{\w*\}$/.test(name)
 
 /** Why the caller may not, or not any more, read a query. */
 export const uncovered = (caller: Caller, { parts, patterns }: Query): Problem | undefined => {
@@ -65,18 +68,14 @@ export const uncovered = (caller: Caller, { parts, patterns }: Query): Problem |
 export const lookUp = (catalog: Catalog["Service"], name: string, caller: Caller, deed: Deed): Declared => {
   allow(caller, deed, name)
   const found = declares(catalog, name)
-  if (
-    found === undefined ||
-    (name.includes("*") && !found.family) ||
-    Buffer.byteLength(name) > maxMemberBytes
-  ) {
+  if (found === undefined || (name.includes("*") && !found.family) || !isThere(catalog, name)) {
     const known = [...catalog.declared.values()]
       .map(({ family, name }) => (family ? `${name}:` : name))
       .filter((known) => may(caller, deed, known))
     const member = familyOf(name)
     const hint =
       member !== undefined && catalog.declared.get(member.family)?.family === true
-        ? wrongId(name, member.id)
+        ? wrongId(name, member)
         : didYouMean(name, known)
     throw new Problem({
       code: "unknown_collection",
@@ -86,11 +85,12 @@ export const lookUp = (catalog: Catalog["Service"], name: string, caller: Caller
   return found
 }
 
-const wrongId = (name: string, id: string): string => {
+const wrongId = (name: string, { family, id }: NonNullable<ReturnType<typeof familyOf>>): string => {
+  if (isPlaceholder(name)) return `; ${family}:17 is one member of the family, and ${family}:* all of them`
   if (id === "") return "; a member needs an id"
   return Buffer.byteLength(name) > maxMemberBytes
     ? `; the name of a member has at most ${maxMemberBytes} bytes`
-    : "; an id is any text but ., .. and what is not Unicode"
+    : "; an id is any text but ., .., a mere {…} and what is not Unicode"
 }
 
 /** A field that no collection of the query has is a mistake; one that some have applies to those. */

@@ -17,7 +17,7 @@ import { agreedOn, Inflater } from "./Deflate.ts"
 import { handedOver } from "./Handover/Release.ts"
 import { handOverSocket, type SocketHandover } from "./Handover/Upgrade.ts"
 import type { Slot } from "./Limits/Slot.ts"
-import { isAllowedOrigin, isNamedOrigin } from "./Origin.ts"
+import { isAllowedOrigin, isNamedOrigin, notLetIn } from "./Origin.ts"
 import { Peer } from "./Peer.ts"
 import { Problem, refuseConnection } from "./Problem.ts"
 import { askedOf, type Ground, minRevisionOf, retryAfter, searchOf } from "./Road.ts"
@@ -95,7 +95,7 @@ export const socket = Effect.fnUntraced(function* (ground: Ground) {
   return (request: HttpServerRequest.HttpServerRequest) =>
     mayOpen(request, ground.origins)
       ? ground.limits.admit(request, (slot) => open(request, slot))
-      : Effect.fail(new Problem({ code: "forbidden", detail: "this origin may not open a WebSocket here" }))
+      : notLetIn(request, ground.origins, "open a WebSocket")
 })
 
 /** A browser opens WebSockets for any page, and with its cookies. */

@@ -11,7 +11,7 @@ import { exactly } from "../Upstream.ts"
 import { type Caller, may } from "./Auth/Caller.ts"
 import { parseBody, textBody } from "./Body.ts"
 import { textResponse } from "./Json.ts"
-import { isAllowedOrigin } from "./Origin.ts"
+import { isAllowedOrigin, notLetIn } from "./Origin.ts"
 import { Problem } from "./Problem.ts"
 import { attempt, cachingFor, type Ground } from "./Road.ts"
 import { rowKeyOf } from "./Rows.ts"
@@ -34,8 +34,7 @@ export const write = (ground: Ground, op: Op) =>
     const { catalog, hub, writes } = ground
     const caller = yield* ground.auth.callerOf(request, { changes: true })
     // A form of any page could send one, and never see the answer.
-    if (!isAllowedOrigin(request, ground.origins))
-      return yield* new Problem({ code: "forbidden", detail: "pages of this origin may not write here" })
+    if (!isAllowedOrigin(request, ground.origins)) return yield* notLetIn(request, ground.origins, "write")
     const params = yield* HttpRouter.params
     const collection = params["collection"] ?? ""
     const asked = op === "append" ? undefined : yield* attempt(() => rowKeyOf(request, params["key"]))

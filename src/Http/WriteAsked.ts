@@ -1,12 +1,12 @@
 /** What a client asks to be written, over HTTP or on a WebSocket, and what it is answered. */
 import { Effect } from "effect"
 
-import type { Catalog } from "../Catalog.ts"
+import { type Catalog, declares } from "../Catalog.ts"
 import type { Collection } from "../Collection.ts"
 import { didYouMean } from "../Nearest.ts"
 import { type Write, WriteRefused, type Wrote } from "../RateEngine.ts"
 import type { Auth } from "./Auth.ts"
-import { allow, type Caller } from "./Auth/Caller.ts"
+import { allow, type Caller, may, notAllowed } from "./Auth/Caller.ts"
 import { Problem, type ProblemCode } from "./Problem.ts"
 import { lookUp } from "./Resolve.ts"
 import { attempt } from "./Road.ts"
@@ -24,6 +24,18 @@ export const writeBy = (write: Write, { by, subject }: Caller, address: string):
 
 /** Whether the caller may, and anybody can write to it at all. Throws a Problem. */
 export const writable = (catalog: Catalog["Service"], name: string, caller: Caller): void => {
+  const declared = declares(catalog, name)
+  // To whoever may read it it is no secret, and no token would help.
+  if (
+    declared !== undefined &&
+    declared.collection.kind !== "written" &&
+    may(caller, "read", name) &&
+    !may(caller, "write", name)
+  )
+    throw new Problem({
+      code: notAllowed(caller, "write", name).code,
+      detail: `nobody writes to "${name.slice(0, 80)}", with or without a token: its rows come from ${originOf(declared.collection)}`
+    })
   const { collection } = lookUp(catalog, name, caller, "write")
   if (name.includes("*"))
     throw new Problem({ code: "unknown_collection", detail: "one collection is written to, not a pattern" })

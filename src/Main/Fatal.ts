@@ -15,6 +15,7 @@ import {
 import type { ServeError } from "effect/http/HttpServerError"
 
 import type { Settings } from "../Settings.ts"
+import { freePortAfter } from "./FreePort.ts"
 
 class Stopped extends Data.Error<{}> {
   override readonly [Runtime.errorReported] = false
@@ -33,13 +34,16 @@ export const fatal = Effect.fnUntraced(function* (message: string): Effect.fn.Re
   return yield* new Stopped()
 })
 
-export const cannotListen = (error: ServeError, { host, port }: Settings["Service"]): string => {
+export const cannotListen = Effect.fnUntraced(function* (
+  error: ServeError,
+  { adminHost, adminPort, host, port }: Settings["Service"]
+): Effect.fn.Return<string> {
   const cause = error.cause as NodeJS.ErrnoException & { readonly port?: number }
   switch (cause.code) {
     case "EADDRINUSE":
       return cause.port === undefined || cause.port === port
-        ? `port ${port} on ${host} is taken; choose another with PORT=${port + 1}`
-        : `port ${cause.port} for metrics and docs is taken; choose another: ADMIN_PORT=${cause.port + 1}`
+        ? `port ${port} on ${host} is taken; choose another with PORT${assigned(yield* freePortAfter(host, port, adminPort))}`
+        : `port ${cause.port} for metrics and docs is taken; choose another with ADMIN_PORT${assigned(yield* freePortAfter(adminHost, cause.port, port))}`
     case "EACCES":
       return `port ${port} is not ours to listen on; choose one above 1023: PORT=8080`
     case "EADDRNOTAVAIL":
@@ -48,7 +52,9 @@ export const cannotListen = (error: ServeError, { host, port }: Settings["Servic
     default:
       return `cannot serve on ${host}:${port}: ${cause.message}`
   }
-}
+})
+
+const assigned = (port: number | undefined): string => (port === undefined ? "" : `=${port}`)
 
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
 

@@ -41,7 +41,7 @@ const run = Effect.gen(function* () {
   const line = yield* serving(parentPort!, thread)
   yield* Effect.raceFirst(line.drained, Effect.andThen(Layer.build(layerOf(line)), Effect.never)).pipe(
     Effect.catchTags({
-      ServeError: (error) => line.stops(cannotListen(error, settings)),
+      ServeError: (error) => Effect.flatMap(cannotListen(error, settings), line.stops),
       ConfigMistake: ({ message }) => line.stops(message)
     })
   )

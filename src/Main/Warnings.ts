@@ -6,6 +6,7 @@ import { familyOf } from "../Collection.ts"
 import { covers, notMeant } from "../Http/Auth/Rights.ts"
 import { didYouMean } from "../Nearest.ts"
 import { misspelt, settingNames, Settings } from "../Settings.ts"
+import { hidden } from "./CastMembers.ts"
 
 /** Before anything else: what a start stops for may be the consequence. */
 export const warnOfNames = Effect.gen(function* () {
@@ -48,10 +49,12 @@ const warn = (
   return Effect.andThen(covering, meaning)
 }
 
-/** What everybody may, of collections that there are not. */
+/** What everybody may, of collections that there are not; and collections that a client has other things in place of. */
 export const layerWarnings = Layer.effectDiscard(
   Effect.gen(function* () {
-    const declared = [...(yield* Catalog).declared.values()]
+    const catalog = yield* Catalog
+    const declared = [...catalog.declared.values()]
+    yield* Effect.forEach(hidden(catalog), (line) => Effect.logWarning(line), { discard: true })
     const { anonymousRead, anonymousRefresh, anonymousWrite } = (yield* Settings).access
     const written = declared.filter(({ made }) => made._tag === "Written")
     yield* warn("ANONYMOUS_READ", anonymousRead, "collection", declared)

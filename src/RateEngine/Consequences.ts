@@ -27,8 +27,9 @@ export interface Remark {
   readonly collection: string
   readonly notes?: Notes
   readonly mistakes?: ReadonlyArray<string>
-  /** Why rows that were there before are still not loaded. */
+  /** Why its rows are old, or still not there. */
   readonly failure?: Failure
+  readonly state?: Health["state"]
 }
 
 export interface Consequence {
@@ -82,7 +83,11 @@ export class Consequences {
       const before = committed.health(name)
       const failed = failure ?? since
       const good = { state: reading.outcome._tag === "Idle" ? "loading" : "live" } as const
-      keep(deltas, name, delta, before, failed === undefined ? good : failing(before, failed))
+      const health = failed === undefined ? good : failing(before, failed)
+      keep(deltas, name, delta, before, health)
+      // Only what is told to readers: an upstream that fails in another way each time would fill the log.
+      if (failed !== undefined && !sameHealth(before, health))
+        remarks.push({ collection: name, failure: failed, state: health.state })
     }
     return { ...this.withDerived(committed, now, deltas, asOf, remarks), counts }
   }

@@ -4,7 +4,7 @@ import { Schema } from "effect"
 import type { Declared } from "../Catalog.ts"
 import { type Delta, field, type Row, type Rows } from "../Collection.ts"
 import type { DerivedByKey, DerivedWhole, InputChange } from "../Config.ts"
-import { misfitOf } from "../Misfit.ts"
+import { misfitIn } from "../Misfit.ts"
 import { unfitField } from "../Upstream.ts"
 import { diffKeys, diffRows, emptyDelta, Overlay, touchesRows } from "./Diff.ts"
 import type { Tolerance } from "./Tolerance.ts"
@@ -112,10 +112,11 @@ export class Derivation {
   /** A row that does not fit its schema keeps its last good version. */
   private check(key: string, row: Row, held: Rows, mistakes: Array<string>): Row | undefined {
     const name = this.declared.collection.key
-    const decoded = this.decode(field(row, name) === undefined ? { ...row, [name]: key } : row)
+    const made = field(row, name) === undefined ? { ...row, [name]: key } : row
+    const decoded = this.decode(made)
     const reason =
       decoded._tag === "Failure"
-        ? misfitOf(decoded.failure, this.declared.collection.fields).slice(0, 300)
+        ? misfitIn(made, decoded.failure, this.declared.collection.fields, 300).reason
         : unfitField(decoded.success as Row)
     if (reason === undefined) return (decoded as { readonly success: Row }).success
     mistakes.push(`row ${JSON.stringify(key.slice(0, 80))}: ${reason}`)

@@ -39,8 +39,8 @@ export const announce = (
   return Effect.logWarning(text).pipe(Effect.annotateLogs({ collection, code: failure.code }))
 }
 
-const whyOf = (collection: string, state: Health["state"], { advice, detail }: Failure): string =>
-  `${collection} is ${state}: ${detail}${advice === undefined ? "" : ` ${advice}`}`
+const whyOf = (collection: string, state: Health["state"], { detail, more }: Failure): string =>
+  `${collection} is ${state}: ${detail}${more === undefined ? "" : ` ${more}`}`
 
 const keyOf = (collection: string, text: string): string => `${collection} ${text}`
 
@@ -50,7 +50,7 @@ const isMember = (collection: string): boolean => familyOf(collection) !== undef
 const maxRemarked = 1_000
 
 export const say = Effect.fnUntraced(function* (
-  { collection, failure, mistakes = [], notes }: Remark,
+  { collection, failure, mistakes = [], notes, state = "loading" }: Remark,
   remarked: Set<string>
 ) {
   const once = (text: string, details: object) => {
@@ -60,13 +60,16 @@ export const say = Effect.fnUntraced(function* (
     return Effect.logWarning(text).pipe(Effect.annotateLogs({ collection, ...details }))
   }
   // After a restart, too, where nothing has changed since the run before.
-  if (failure !== undefined) yield* once(whyOf(collection, "loading", failure), { code: failure.code })
+  if (failure !== undefined) yield* once(whyOf(collection, state, failure), { code: failure.code })
   const attributes = { collection: collection.replace(/:.*/s, "") }
   if (notes !== undefined) {
     yield* Metric.update(Metric.withAttributes(setAside, attributes), notes.badCount)
     yield* Metric.update(Metric.withAttributes(duplicateKeys, attributes), notes.duplicates)
-    for (const { key, reason } of notes.bad) {
-      yield* once(`row set aside: ${reason}`, key === undefined ? {} : { key: key.slice(0, 200) })
+    for (const { came, key, reason } of notes.bad) {
+      yield* once(`row set aside: ${reason}`, {
+        ...(key === undefined ? {} : { key: key.slice(0, 200) }),
+        ...(came === undefined ? {} : { came })
+      })
     }
     if (notes.duplicates > 0)
       yield* once("keys came twice in one answer; `duplicates` says which row counts", {

@@ -146,8 +146,9 @@ export class Writing {
     if (wasEvicted)
       return refusal("conflict", "this row has left the live window; history is not written any more")
     if (before === undefined) {
-      if (write.op !== "put") return refusal("unknown_row", "there is no such row")
-      return write.ifMatch === undefined ? undefined : refusal("precondition_failed", "there is no such row")
+      const none = `${JSON.stringify(write.collection)} has no row ${JSON.stringify(key.slice(0, 80))}`
+      if (write.op !== "put") return refusal("unknown_row", none)
+      return write.ifMatch === undefined ? undefined : refusal("precondition_failed", none)
     }
     if (write.op === "put" && write.isNew === true)
       return refusal("precondition_failed", "there is a row of this key already")

@@ -6,13 +6,18 @@ export interface Failure {
   readonly code: ErrorCode
   /** A fixed sentence: never a URL, header or body of the upstream. */
   readonly detail: string
-  /** What to do about it; for the log only. */
-  readonly advice?: string | undefined
+  /** What the log says beside that: what was asked, what came, and what to do about it. */
+  readonly more?: string | undefined
 }
 
 /** What was set aside on the way, for counters and for one line in the log. */
 export interface Notes {
-  readonly bad: ReadonlyArray<{ readonly key: string | undefined; readonly reason: string }>
+  readonly bad: ReadonlyArray<{
+    readonly key: string | undefined
+    readonly reason: string
+    /** A short excerpt of what does not fit. */
+    readonly came: string | undefined
+  }>
   readonly badCount: number
   readonly duplicates: number
   /** Fields, not declared decimal, with numbers that lost digits. */

@@ -4,11 +4,11 @@
  */
 import { Schema } from "effect"
 
-import { own } from "../BodyPath.ts"
+import { missing, own } from "../BodyPath.ts"
 import type { Declared } from "../Catalog.ts"
 import { type Row, sameJson } from "../Collection.ts"
 import type { PolledOptions } from "../Config.ts"
-import { misfitOf } from "../Misfit.ts"
+import { type Misfit, misfitIn } from "../Misfit.ts"
 import type { Body } from "./Body.ts"
 import { Digits } from "./Digits.ts"
 import { Edition } from "./Edition.ts"
@@ -19,15 +19,20 @@ import { type RawRow, RawRows } from "./RawRows.ts"
 import { type Slices, slicesOf } from "./Slices.ts"
 
 const failures = {
-  notFound: { code: "upstream_shape", detail: "The answer has no rows where they should be." },
   twice: { code: "upstream_shape", detail: "Keys came twice in the answer." },
   threw: { code: "upstream_shape", detail: "The rows could not be taken from the answer." }
 } as const satisfies { readonly [name: string]: Failure }
 
+const notFound = (why: string): Failure => ({
+  code: "upstream_shape",
+  detail: "The answer has no rows where they should be.",
+  more: why
+})
+
 const unreadable = (bad: number, total: number, maxBad: number): Failure => ({
   code: "upstream_shape",
   detail: `${bad} of ${total} rows of the answer could not be read, which is too many.`,
-  advice: `Mend ${bad === 1 ? "it" : "them"}, or set maxBad to more than ${maxBad}; what is wrong is in the log, too.`
+  more: `Mend ${bad === 1 ? "it" : "them"}, or set maxBad to more than ${maxBad}; what is wrong is in the log, too.`
 })
 
 const notesKept = 20
@@ -43,7 +48,7 @@ interface Item {
   readonly raw: unknown
   readonly row: Row | undefined
   /** Why it is bad. */
-  readonly reason: string | undefined
+  readonly misfit: Misfit | undefined
   readonly inexact: ReadonlySet<string> | undefined
 }
 
@@ -65,6 +70,7 @@ export class Extractor {
   private readonly raw: RawRows
   private readonly digits: Digits
   private readonly fields: ReadonlyArray<string>
+  private readonly keyless: Misfit
   private readonly decode: (row: unknown) => ReturnType<ReturnType<typeof Schema.decodeUnknownResult>>
   private rows = Edition.empty()
   private slices: ReadonlyArray<Slices<Item> | undefined> = []
@@ -79,6 +85,10 @@ export class Extractor {
     this.whole = typeof rows === "function"
     this.raw = new RawRows(declared)
     this.fields = declared.collection.fields
+    this.keyless = {
+      reason: `has no key: ${JSON.stringify(this.options.key)} is neither text nor a number`,
+      came: undefined
+    }
     this.digits = new Digits(declared.row.ast, false)
     this.decode = Schema.decodeUnknownResult(declared.row)
   }
@@ -127,11 +137,11 @@ export class Extractor {
         if (found !== undefined) {
           for (const name of found.inexact) inexact.add(name)
           for (const item of found.items) {
-            const { key, reason, row } = item
+            const { key, misfit = this.keyless, row } = item
             total++
             if (key === undefined || row === undefined) {
               badCount++
-              if (noted.length < notesKept) noted.push({ key, reason: reason ?? "has no key" })
+              if (noted.length < notesKept) noted.push({ key, ...misfit })
               if (key !== undefined) bad.add(key)
               continue
             }
@@ -147,7 +157,7 @@ export class Extractor {
         void body.json
         return failed(failures.threw, String(thrown))
       }
-      if (found === undefined) return failed(failures.notFound)
+      if (found === undefined) return failed(notFound(missing(body.json.value, this.path)))
     }
     if (badCount > total * maxBad) return failed(unreadable(badCount, total, maxBad))
     if (policy === "error" && duplicates > 0) return failed(failures.twice)
@@ -223,17 +233,16 @@ export class Extractor {
     kept: unknown,
     inexact: Set<string> | undefined
   ): Item {
-    if (key === undefined) return { key, raw: kept, row: undefined, reason: undefined, inexact }
+    const bad = (misfit: Misfit | undefined) => ({ key, raw: kept, row: undefined, misfit, inexact })
+    if (key === undefined) return bad(undefined)
     const decoded = this.decode(raw)
-    const reason =
-      decoded._tag === "Failure"
-        ? misfitOf(decoded.failure, this.fields).slice(0, mostSaid)
-        : unfitField(decoded.success as Row)
-    if (reason !== undefined) return { key, raw: kept, row: undefined, reason, inexact }
-    const row = (decoded as { readonly success: Row }).success
+    if (decoded._tag === "Failure") return bad(misfitIn(raw, decoded.failure, this.fields, mostSaid))
+    const row = decoded.success as Row
+    const reason = unfitField(row)
+    if (reason !== undefined) return bad({ reason, came: undefined })
     const before = this.rows.get(key)
     const same = before !== undefined && sameJson(before, row)
-    return { key, raw: kept, row: same ? before : row, reason: undefined, inexact }
+    return { key, raw: kept, row: same ? before : row, misfit: undefined, inexact }
   }
 }
 

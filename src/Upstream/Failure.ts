@@ -15,11 +15,31 @@ export class PollFailed extends Schema.TaggedError<PollFailed>()("PollFailed", {
   retryable: Schema.Boolean,
   /** What the upstream asked for with `Retry-After`, ms. */
   retryAfterMs: Schema.optional(Schema.Finite),
+  /** The method, and the URL without what may be a secret; for the log only. */
+  asked: Schema.optional(Schema.String),
   /** What to do about it; for the log only. */
   advice: Schema.optional(Schema.String),
   /** For the log only. */
   cause: Schema.optional(Schema.Defect())
-}) {}
+}) {
+  /** What the log says beside the sentence. */
+  get more(): string | undefined {
+    const { advice, asked, cause } = this
+    const said = [asked, cause === undefined ? undefined : reasonOf(cause)].filter(
+      (each) => each !== undefined
+    )
+    const what = said.length === 0 ? [] : [said.join(": ").replace(/([^.?…])$/, "$1.")]
+    return [...what, advice].filter((each) => each !== undefined).join(" ") || undefined
+  }
+}
+
+/** The same failure, of what was asked; of one that knows it already, itself. */
+export const askedOf =
+  (method: string, url: string) =>
+  (failure: PollFailed): PollFailed =>
+    failure.asked === undefined
+      ? new PollFailed({ ...failure, cause: failure.cause, asked: `${method} ${withoutSecrets(url)}` })
+      : failure
 
 export const unreachable = (cause: unknown) =>
   new PollFailed({
@@ -45,18 +65,14 @@ export const timedOut = (limit: Duration.Duration) =>
     cause: limit
   })
 
-/** `url`: what was asked; its query may hold a secret. */
-export const badStatus = (status: number, url: string, retryAfterMs: number | undefined) =>
+export const badStatus = (status: number, retryAfterMs: number | undefined) =>
   new PollFailed({
     code: "upstream_status",
     detail: `The upstream answered with status ${status}${status >= 300 && status < 400 ? ", a redirect that is not followed" : ""}.`,
     // Asked to wait, an upstream that is overloaded is not asked again at once.
     retryable: retryAfterMs === undefined && (status >= 500 || status === 408 || status === 429),
     retryAfterMs,
-    advice:
-      status === 404
-        ? `A backend that has nothing at ${url.replace(/\?.*/s, "")} answers 200 without rows: [].`
-        : undefined
+    advice: status === 404 ? "A backend that has nothing there answers 200 without rows: []." : undefined
   })
 
 export const tooLarge = (maxBytes: number) =>
@@ -81,15 +97,17 @@ export const notJson = (cause: unknown) =>
     detail: "The answer of the upstream is not JSON.",
     // Half an answer and an error page of a proxy are often gone at the next attempt.
     retryable: true,
-    cause
+    // The same, whichever thread it was read in.
+    cause: cause instanceof Error ? cause.message : cause
   })
 
-export const noPage = (path: string) =>
+/** `why`: what is there instead. */
+export const noPage = (why: string) =>
   new PollFailed({
     code: "upstream_shape",
     detail: "The answer has no rows where they should be.",
     retryable: false,
-    cause: `no array at ${path}`
+    advice: why
   })
 
 export const noHeaders = (cause: unknown) =>
@@ -135,6 +153,12 @@ export const sentenceOf = (who: string, { cause, detail }: PollFailed): string =
   return `${said.charAt(0).toLowerCase()}${said.slice(1)}${why}`
 }
 
+/** URLs in a text without credentials, query and fragment. */
+const withoutSecrets = (text: string): string =>
+  text
+    .replaceAll(/(https?:\/\/)[^\s/?#@]*@/g, "$1")
+    .replaceAll(/(https?:\/\/[^\s?#"'<>]*)[?#][^\s"'<>)]*/g, "$1?…")
+
 /** Of errors that wrap others, what the innermost says. */
 const reasonOf = (cause: unknown): string => {
   let at = cause
@@ -144,6 +168,9 @@ const reasonOf = (cause: unknown): string => {
     at = inner
   }
   if (Duration.isDuration(at)) return Duration.format(at)
-  const text = at instanceof Error ? at.message || at.name : typeof at === "string" ? at : JSON.stringify(at)
-  return (text ?? String(at)).slice(0, mostSaid)
+  // Of a host with several addresses Node tells them all, and says nothing itself.
+  const said = at instanceof AggregateError && at.message === "" ? at.errors.map(reasonOf).join(", ") : ""
+  const text =
+    at instanceof Error ? said || at.message || at.name : typeof at === "string" ? at : JSON.stringify(at)
+  return withoutSecrets((text ?? String(at)).slice(0, mostSaid))
 }

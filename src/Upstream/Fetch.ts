@@ -8,7 +8,7 @@ import * as zlib from "node:zlib"
 import { Clock, DateTime, Effect, Option, Stream } from "effect"
 import { type HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
 
-import { badStatus, brokeOff, notJson, type PollFailed, tooLarge, unreachable } from "./Failure.ts"
+import { askedOf, badStatus, brokeOff, notJson, type PollFailed, tooLarge, unreachable } from "./Failure.ts"
 
 /** What makes the next request conditional. */
 export interface Validators {
@@ -41,7 +41,13 @@ const maxRedirects = 3
 /** No upstream can make us wait longer than this, ms. */
 const maxRetryAfter = 15 * 60_000
 
-export const exchange = Effect.fnUntraced(function* (
+export const exchange = (
+  client: HttpClient.HttpClient,
+  request: Request
+): Effect.Effect<Answer, PollFailed> =>
+  Effect.mapError(exchanged(client, request), askedOf(request.method, request.url))
+
+const exchanged = Effect.fnUntraced(function* (
   client: HttpClient.HttpClient,
   request: Request
 ): Effect.fn.Return<Answer, PollFailed> {
@@ -49,7 +55,7 @@ export const exchange = Effect.fnUntraced(function* (
   if (response.status === 304 && request.validators !== undefined) return { _tag: "NotModified" }
   if (response.status < 200 || response.status > 299) {
     const now = yield* Clock.currentTimeMillis
-    return yield* badStatus(response.status, request.url, retryAfterOf(response.headers["retry-after"], now))
+    return yield* badStatus(response.status, retryAfterOf(response.headers["retry-after"], now))
   }
   const { bytes, hash } = yield* collect(response, request.maxBytes)
   return {

@@ -1,7 +1,7 @@
 /** How one page leads to the next: by a cursor in the body, an offset, or a page number; in the URL or in a POST body. */
 import { Effect } from "effect"
 
-import { atPath, withPath } from "../BodyPath.ts"
+import { atPath, missing, withPath } from "../BodyPath.ts"
 import type { Pages } from "../Config.ts"
 import { noPage, type PollFailed } from "./Failure.ts"
 import type { Request } from "./Fetch.ts"
@@ -26,7 +26,7 @@ export const nextPage = (
     )
   }
   const list = atPath(body, rows)
-  if (!Array.isArray(list)) return noPage(rows ?? "the body itself")
+  if (!Array.isArray(list)) return noPage(missing(body, rows))
   const step = pages.by === "page" ? 1 : pages.size
   return Effect.succeed(list.length < pages.size ? undefined : (position as number) + step)
 }

@@ -11,7 +11,7 @@ import type { NamedSource } from "../Catalog.ts"
 import type { Pages, SourceOptions } from "../Config.ts"
 import { Body } from "./Body.ts"
 import type { Extract } from "./Extract.ts"
-import { notJson, type PollFailed, timedOut, tooManyPages } from "./Failure.ts"
+import { askedOf, notJson, type PollFailed, timedOut, tooManyPages } from "./Failure.ts"
 import { exchange, type Request, unpack, type Validators } from "./Fetch.ts"
 import { headersOf } from "./Headers.ts"
 import { firstPage, nextPage, pageRequest } from "./Page.ts"
@@ -75,10 +75,22 @@ export const makePoll = (
     redirects: options.redirects ?? "none"
   })
 
+  const others = urls.length === 1 ? "" : ` and ${urls.length - 1} more`
+  const ofAll = askedOf(options.method ?? "GET", `${urls[0]}${others}`)
+
   /** One attempt. The state between polls changes only when all of it has succeeded. */
-  const attempt = Effect.fnUntraced(function* (): Effect.fn.Return<Polled, PollFailed> {
-    const headers = yield* headersOf(options.headers, client)
-    if (options.pages !== undefined) return yield* readPages(options.pages, headers)
+  const attempt = Effect.suspend(() => headersOf(options.headers, client)).pipe(
+    Effect.flatMap((headers) =>
+      Effect.mapError(
+        options.pages === undefined ? readAll(headers) : readPages(options.pages, headers),
+        ofAll
+      )
+    )
+  )
+
+  const readAll = Effect.fnUntraced(function* (
+    headers: Request["headers"]
+  ): Effect.fn.Return<Polled, PollFailed> {
     const answers = yield* Effect.forEach(urls, (url) => exchanged(request(url, headers)), {
       concurrency: 4
     })
@@ -128,8 +140,8 @@ export const makePoll = (
     return Effect.map(extract(bodies), (extracts) => ({ _tag: "Bodies", extracts, size }))
   }
 
-  return attempt().pipe(
-    Effect.timeoutOrElse({ duration: timeout, orElse: () => timedOut(timeout) }),
+  return attempt.pipe(
+    Effect.timeoutOrElse({ duration: timeout, orElse: () => ofAll(timedOut(timeout)) }),
     Effect.retry(($) =>
       $(backoff).pipe(
         Schedule.upTo({ times: options.retries ?? defaults.retries }),

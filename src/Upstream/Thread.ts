@@ -4,10 +4,9 @@
  */
 import "effect/schema/SchemaJITCompiler/enable"
 
-import { pathToFileURL } from "node:url"
 import { parentPort, workerData } from "node:worker_threads"
 
-import { type Catalog, configFile, makeCatalog } from "../Catalog.ts"
+import { type Catalog, configFile, importConfig, makeCatalog } from "../Catalog.ts"
 import type { Row } from "../Collection.ts"
 import type { Config } from "../Config.ts"
 import { Body } from "./Body.ts"
@@ -94,7 +93,7 @@ const piecesOf = function* (
 }
 
 const { hash } = configFile(path)
-const loaded = (await import(pathToFileURL(path).href)) as { readonly default: Config }
+const loaded = (await importConfig(path)) as { readonly default: Config }
 const catalog = { ...(makeCatalog(loaded.default) as Catalog["Service"]), file: { path, hash } }
 
 port.on("message", (request: Request) => {
@@ -112,8 +111,11 @@ port.on("message", (request: Request) => {
       try {
         return send({ op: "told", id, extracts: extract(catalog, source, bodies) })
       } catch (error) {
-        const op = error instanceof SyntaxError || error instanceof TypeError ? "notJson" : "broken"
-        return send({ op, id, reason: String(error) })
+        return send(
+          error instanceof SyntaxError || error instanceof TypeError
+            ? { op: "notJson", id, reason: error.message }
+            : { op: "broken", id, reason: String(error) }
+        )
       }
     }
   }

@@ -166,7 +166,8 @@ describe("what is not loaded", () => {
       for (let run = 0; run < 2; run++) {
         const daemon = await start("bad", "1")
         await until("it says why", () => said.test(daemon.out))
-        assert.include(daemon.out, 'row set aside: \\"text\\" does not fit: Expected string"')
+        const which = 'row set aside: \\"text\\" does not fit: Expected string; it is a number"'
+        await until("it says which", () => daemon.out.includes(which))
         assert.lengthOf(daemon.out.match(new RegExp(said, "g"))!, 1)
         await killed(daemon)
       }
@@ -176,7 +177,7 @@ describe("what is not loaded", () => {
   it("because nothing is there, by a 404, is in the log with what a backend answers instead", async () => {
     status = 404
     const daemon = await start("none", "1")
-    const advice = `A backend that has nothing at ${backend.url}/chat answers 200 without rows: [].`
+    const advice = `GET ${backend.url}/chat. A backend that has nothing there answers 200 without rows: [].`
     await until("it says why", () => daemon.out.includes(advice))
     status = 200
   })

@@ -217,7 +217,7 @@ describe("what is no row that anybody has read", () => {
     const cases = [
       ["support:", /a member needs an id$/],
       [`support:${"x".repeat(300)}`, /the name of a member has at most 256 bytes$/],
-      ["support:..", /an id is any text but \., \.\. and what is not Unicode$/]
+      ["support:..", /an id is any text but \., \.\., a mere {…} and what is not Unicode$/]
     ] as const
     for (const [name, detail] of cases) {
       const path = `/v1/rows/${encodeURIComponent(name).replaceAll(".", "%2E")}`

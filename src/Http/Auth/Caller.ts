@@ -45,8 +45,17 @@ const deeds: { readonly [deed in Deed]: string } = { read: "read", write: "writt
 
 export const may = (caller: Caller, deed: Deed, name: string): boolean => covers(caller.rights[deed], name)
 
-export const notAllowed = (caller: Caller, deed: Deed, name: string): Problem =>
-  refusal(caller, `"${name.slice(0, 80)}" cannot be ${deeds[deed]}`)
+const settings: { readonly [deed in Deed]: string } = {
+  read: "ANONYMOUS_READ",
+  write: "ANONYMOUS_WRITE",
+  refresh: "ANONYMOUS_REFRESH"
+}
+
+export const notAllowed = (caller: Caller, deed: Deed, name: string): Problem => {
+  const { code, detail } = refusal(caller, `"${name.slice(0, 80)}" cannot be ${deeds[deed]}`)
+  const hint = caller.by === "nothing" ? `; ${settings[deed]} says what can` : ""
+  return new Problem({ code, detail: detail + hint })
+}
 
 /** Throws a Problem where the caller may not. */
 export const allow = (caller: Caller, deed: Deed, name: string): void => {
