@@ -97,8 +97,6 @@ export const connect = <A = { readonly [name: string]: object }, Name extends Na
       // What a pattern gave before and gives no more is empty.
       for (const name of lane.names) if (!(name in collections)) holding(name).apply({ rows: {} })
       lane.names.clear()
-      // Rows are older now than the others' cursor.
-      if (isBehind(cursor!, newest)) for (const lane of lanes) lane.cursor = undefined
     } else {
       if (!cursor || cursor === lane.cursor) return true
       if (from !== lane.cursor) return false
@@ -166,7 +164,7 @@ export const connect = <A = { readonly [name: string]: object }, Name extends Na
   const seen =
     (name: string) =>
     async <B extends { readonly epoch: string; readonly revision: number }>(answer: B): Promise<B> => {
-      if (link.state().isUp && lane.names.has(name))
+      if (link.state().isUp && (lane.names.has(name) || name.includes(":")))
         await until(() => !isBehind(newest, `${answer.epoch}-${answer.revision}`), seenWithin)
       return answer
     }

@@ -97,12 +97,12 @@ export const makeLink = ({ changed, keepAlive, open, receive, roads, token }: Wa
 
   const current = (refused?: Promise<unknown>): Promise<string | undefined> => {
     // Another may have asked for a new one since.
-    if (refused === asked) {
+    if (!asked || refused === asked) {
       asked = (async () => (typeof token === "function" ? token() : token))()
       const forget = () => void (asked = undefined)
       asked.then((jwt) => jwt || forget(), forget)
     }
-    return asked!
+    return asked
   }
 
   /** Nothing once this turn is over. */
@@ -130,7 +130,8 @@ export const makeLink = ({ changed, keepAlive, open, receive, roads, token }: Wa
     const [heard, lost] = [guard(hear), guard(lose)]
     current(refused ? asked : undefined)
       .then(guard((jwt) => void (opened = open(roads[road]!, jwt, isAsleep, heard, lost))))
-      .catch(lost)
+      // Whatever it says of itself it is not ours.
+      .catch((error) => lost({ detail: error?.message }))
   }
 
   const hear = (text?: string) => {

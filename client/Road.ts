@@ -18,7 +18,7 @@ export interface Asked extends Reached {
 }
 
 /** Why a road ended. Without a `status` that says otherwise it is worth coming back. */
-export type End = Problem
+export type End = Omit<Problem, "detail"> & { readonly detail?: string | undefined }
 
 export interface Opened {
   readonly close: () => void
@@ -46,7 +46,7 @@ export const request = async (
     headers: { ...headers, ...(token && { authorization: `Bearer ${token}` }) }
   })
   const said = (name: string) => response.headers.get(name)
-  const type = `${said("content-type")}`
+  const type = said("content-type") ?? ""
   // Somebody in between, or a server of pages, has a page for whatever is asked.
   if (response.ok && !type.includes("html")) return response
   const problem = type.includes("problem") && ((await response.json()) as Problem)
@@ -61,9 +61,9 @@ export const request = async (
 export const fetching = (end: (end: End) => void, run: (signal: AbortSignal) => Promise<void>): Opened => {
   const controller = new AbortController()
   const close = () => controller.abort()
-  const tell = (error?: object | void) => {
+  const tell = (error?: Error | void) => {
     close()
-    end(error ?? {})
+    end(error instanceof CastError ? error : { detail: error?.message })
   }
   run(controller.signal).then(tell, tell)
   return { close }

@@ -44,8 +44,12 @@ const session = new Session(
     }
   }
 )
+let saidFor: ReturnType<typeof setTimeout> | undefined
+/** For some seconds: later it would be of another time, or of another collection. */
 const said = (text: string) => {
+  clearTimeout(saidFor)
   write(byId("said"), text)
+  saidFor = setTimeout(() => write(byId("said"), ""), 8_000)
 }
 const state = new State(session)
 const frames = new Frames(session)
@@ -99,6 +103,7 @@ const open = () => {
 
 const choose = (name: string) => {
   if (name !== shown) chart.clear()
+  if (name !== shown) said("")
   shown = name
   history.replaceState(null, "", `#${encodeURIComponent(name)}`)
   open()

@@ -56,7 +56,7 @@ export class Packed {
 
   /** As the README says it. */
   bundle(folder: string, entry: string, file: string): void {
-    this.must(folder, bin("rolldown"), [entry, "--file", `page/${file}`, "--platform", "browser"])
+    this.must(folder, bin("rolldown"), [entry, "--file", `page/${file}`, "--platform", "browser", "--minify"])
   }
 
   /** The command of `app`, where this is installed, with the config and the page of `folder`. */

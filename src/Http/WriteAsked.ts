@@ -6,7 +6,7 @@ import type { Collection } from "../Collection.ts"
 import { didYouMean } from "../Nearest.ts"
 import { type Write, WriteRefused, type Wrote } from "../RateEngine.ts"
 import type { Auth } from "./Auth.ts"
-import { allow, type Caller, may, notAllowed } from "./Auth/Caller.ts"
+import { allow, type Caller, may } from "./Auth/Caller.ts"
 import { Problem, type ProblemCode } from "./Problem.ts"
 import { lookUp } from "./Resolve.ts"
 import { attempt } from "./Road.ts"
@@ -26,26 +26,20 @@ export const writeBy = (write: Write, { by, subject }: Caller, address: string):
 export const writable = (catalog: Catalog["Service"], name: string, caller: Caller): void => {
   const declared = declares(catalog, name)
   // To whoever may read it it is no secret, and no token would help.
-  if (
-    declared !== undefined &&
-    declared.collection.kind !== "written" &&
-    may(caller, "read", name) &&
-    !may(caller, "write", name)
-  )
-    throw new Problem({
-      code: notAllowed(caller, "write", name).code,
-      detail: `nobody writes to "${name.slice(0, 80)}", with or without a token: its rows come from ${originOf(declared.collection)}`
-    })
+  if (declared !== undefined && declared.collection.kind !== "written" && may(caller, "read", name))
+    throw notWritable(name, declared.collection)
   const { collection } = lookUp(catalog, name, caller, "write")
   if (name.includes("*"))
     throw new Problem({ code: "unknown_collection", detail: "one collection is written to, not a pattern" })
-  if (collection.kind !== "written")
-    throw new Problem({
-      code: "not_writable",
-      detail: `the rows of "${name}" come from ${originOf(collection)}`,
-      allow: "GET, HEAD"
-    })
+  if (collection.kind !== "written") throw notWritable(name, collection)
 }
+
+const notWritable = (name: string, collection: Collection): Problem =>
+  new Problem({
+    code: "not_writable",
+    detail: `nobody writes to "${name.slice(0, 80)}": its rows come from ${originOf(collection)}`,
+    allow: "GET, HEAD"
+  })
 
 /** Where the rows come from that nobody writes. */
 export const originOf = ({ kind }: Pick<Collection, "kind">): string =>

@@ -13,10 +13,10 @@ export const castMembers: ReadonlyArray<string> = [
   "subscribe"
 ]
 
-/** A line for each collection that is called so; members of families are read by `cast.collection` in any case. */
+/** A line for each collection that is called so, or as whatever every object has; members of families are read by `cast.collection` in any case. */
 export const hidden = ({ declared }: Catalog["Service"]): ReadonlyArray<string> =>
   [...declared.values()]
-    .filter(({ family, name }) => !family && castMembers.includes(name))
+    .filter(({ family, name }) => !family && (castMembers.includes(name) || name in Object.prototype))
     .map(
       ({ name }) =>
         `"${name}" cannot be read as cast.${name}, which the client has itself: read it as cast.collection("${name}"), or rename it`

@@ -15,7 +15,7 @@ export class PollFailed extends Schema.TaggedError<PollFailed>()("PollFailed", {
   retryable: Schema.Boolean,
   /** What the upstream asked for with `Retry-After`, ms. */
   retryAfterMs: Schema.optional(Schema.Finite),
-  /** The method, and the URL without what may be a secret; for the log only. */
+  /** The method, and the URL without credentials and query; for the log only. */
   asked: Schema.optional(Schema.String),
   /** What to do about it; for the log only. */
   advice: Schema.optional(Schema.String),
@@ -33,12 +33,12 @@ export class PollFailed extends Schema.TaggedError<PollFailed>()("PollFailed", {
   }
 }
 
-/** The same failure, of what was asked; of one that knows it already, itself. */
+/** The same failure, of what was asked, beside `others`; of one that knows it already, itself. */
 export const askedOf =
-  (method: string, url: string) =>
+  (method: string, url: string, others = "") =>
   (failure: PollFailed): PollFailed =>
     failure.asked === undefined
-      ? new PollFailed({ ...failure, cause: failure.cause, asked: `${method} ${withoutSecrets(url)}` })
+      ? new PollFailed({ ...failure, cause: failure.cause, asked: `${method} ${placeOf(url)}${others}` })
       : failure
 
 export const unreachable = (cause: unknown) =>
@@ -153,11 +153,18 @@ export const sentenceOf = (who: string, { cause, detail }: PollFailed): string =
   return `${said.charAt(0).toLowerCase()}${said.slice(1)}${why}`
 }
 
-/** URLs in a text without credentials, query and fragment. */
+/** URLs in somebody's text without credentials, query and fragment: all of these to the next space, but for what closes a sentence. */
 const withoutSecrets = (text: string): string =>
   text
-    .replaceAll(/(https?:\/\/)[^\s/?#@]*@/g, "$1")
-    .replaceAll(/(https?:\/\/[^\s?#"'<>]*)[?#][^\s"'<>)]*/g, "$1?…")
+    .replaceAll(/([a-z][a-z\d+.-]*:\/\/)[^\s/?#]*@/gi, "$1")
+    .replaceAll(/([a-z][a-z\d+.-]*:\/\/[^\s?#]*)[?#]\S*?(?=[)\]"'.,;]*(?:\s|$))/gi, "$1?…")
+
+/** Where a URL leads: without credentials, query and fragment. Its path is said. */
+const placeOf = (url: string): string => {
+  const parsed = URL.parse(url)
+  if (parsed === null) return "what is no URL"
+  return `${parsed.origin}${parsed.pathname}${parsed.search === "" ? "" : "?…"}`
+}
 
 /** Of errors that wrap others, what the innermost says. */
 const reasonOf = (cause: unknown): string => {
@@ -172,5 +179,6 @@ const reasonOf = (cause: unknown): string => {
   const said = at instanceof AggregateError && at.message === "" ? at.errors.map(reasonOf).join(", ") : ""
   const text =
     at instanceof Error ? said || at.message || at.name : typeof at === "string" ? at : JSON.stringify(at)
-  return withoutSecrets((text ?? String(at)).slice(0, mostSaid))
+  // Cut after it is cleaned, or a URL that is cut would keep its password; and before, since cleaning looks at each twice.
+  return withoutSecrets((text ?? String(at)).slice(0, 4 * mostSaid)).slice(0, mostSaid)
 }

@@ -76,7 +76,7 @@ export const makePoll = (
   })
 
   const others = urls.length === 1 ? "" : ` and ${urls.length - 1} more`
-  const ofAll = askedOf(options.method ?? "GET", `${urls[0]}${others}`)
+  const ofAll = askedOf(options.method ?? "GET", urls[0]!, others)
 
   /** One attempt. The state between polls changes only when all of it has succeeded. */
   const attempt = Effect.suspend(() => headersOf(options.headers, client)).pipe(

@@ -563,6 +563,37 @@ describe("a client's connection", () => {
       cast.close()
     })
 
+    it("goes with every write that is tried again, also where one could not be had in between", async () => {
+      const jwts = ["old", undefined, "new", "new"]
+      const cast = stage.connect({
+        token: async () => jwts.shift() ?? Promise.reject(new Error("the session has ended"))
+      })
+      stage.answer = (_, { headers }) =>
+        (headers as { readonly [name: string]: string })["authorization"] === "Bearer new"
+          ? Response.json({})
+          : Response.json(
+              { status: 401, code: "unauthenticated" },
+              { status: 401, headers: { "content-type": "application/problem+json" } }
+            )
+      const all = Promise.allSettled([cast.pools.refresh(), cast.pools.refresh(), cast.pools.refresh()])
+      await stage.pass(5 * second)
+      await all
+      for (const { headers } of stage.requests)
+        assert.match(headers.get("authorization")!, /^Bearer (old|new)$/)
+      cast.close()
+    })
+
+    it("that cannot be had is tried for again, whatever the error says of itself", async () => {
+      const errors = [Object.assign(new Error("not found"), { status: 404, code: "ERR" }), undefined]
+      const cast = stage.connect({
+        token: () => (errors.length > 0 ? Promise.reject(errors.shift()) : Promise.resolve("jwt"))
+      })
+      cast.subscribe(() => {})
+      await stage.pass(5 * second)
+      assert.lengthOf(stage.open, 1)
+      cast.close()
+    })
+
     it("is asked for again where there was none yet", async () => {
       let session: string | undefined
       const cast = stage.connect({ token: () => session as string })
@@ -847,28 +878,6 @@ describe("a client's connection", () => {
       vi.setSystemTime(Date.now() - 86_400 * second)
       await stage.pass(32 * second)
       assert.lengthOf(stage.open, 0)
-      cast.close()
-    })
-
-    it("asks for a snapshot where what was kept alive came from a server that is further behind", async () => {
-      const cast = stage.connect({
-        collections: ["pools", "toasts"],
-        keepAlive: ["toasts"],
-        roads: ["stream"]
-      })
-      cast.subscribe(() => {})
-      await stage.pass(second)
-      const whole = (revision: number, collections: object) =>
-        stage.line.say({ ...snapshot(revision, rows), collections } as never)
-      whole(9, { pools: { state: "live", rows }, toasts: { state: "live", rows } })
-      stage.hide(true)
-      await stage.pass(31 * second)
-      whole(7, { toasts: { state: "live", rows: {} } })
-      await stage.pass(100)
-      stage.hide(false)
-      await stage.pass(100)
-      assert.strictEqual(stage.line.query.get("collections"), "pools,toasts")
-      assert.strictEqual(stage.line.query.get("since"), null)
       cast.close()
     })
 

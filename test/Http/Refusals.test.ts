@@ -48,15 +48,15 @@ describe("a refusal", () => {
     const token = await mint({ sub: "7", read: ["prices"], write: ["chat"] })
     assert.strictEqual(
       await ask("PUT", "/v1/rows/prices/a"),
-      '401 unauthenticated: nobody writes to "prices", with or without a token: its rows come from an upstream'
+      '405 not_writable: nobody writes to "prices": its rows come from an upstream'
     )
     assert.strictEqual(
       await ask("PUT", "/v1/rows/prices/a", token),
-      '403 forbidden: nobody writes to "prices", with or without a token: its rows come from an upstream'
+      '405 not_writable: nobody writes to "prices": its rows come from an upstream'
     )
     assert.strictEqual(
       await ask("POST", "/v1/rows/cheap"),
-      '401 unauthenticated: nobody writes to "cheap", with or without a token: its rows come from other collections'
+      '405 not_writable: nobody writes to "cheap": its rows come from other collections'
     )
   })
 

@@ -2,7 +2,7 @@
 import { afterAll, assert, describe, it } from "@effect/vitest"
 
 import type { Casting } from "../../client/Options.ts"
-import { castMembers } from "../../src/Main/CastMembers.ts"
+import { castMembers, hidden } from "../../src/Main/CastMembers.ts"
 import { freePort, until } from "../Daemon.ts"
 import { Folder, ratecast } from "../Process.ts"
 
@@ -27,6 +27,15 @@ describe("a collection that is called as a member of the client's cast", () => {
       subscribe: true
     }
     assert.sameMembers([...castMembers], Object.keys(members))
+  })
+
+  it("or of every object is hidden, and no other", () => {
+    const names = ["status", "constructor", "toString", "prices"]
+    const declared = new Map(names.map((name) => [name, { name, family: false }]))
+    assert.deepStrictEqual(
+      hidden({ declared } as never).map((line) => line.split(" ")[0]),
+      ['"status"', '"constructor"', '"toString"']
+    )
   })
 
   it("is warned of by check, which finds nothing else wrong", async () => {

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 
 import type { SourceOptions } from "../../src/Config.ts"
+import { askedOf, unreachable } from "../../src/Upstream/Failure.ts"
 import { type Answer, connect, queryOf, type Reply } from "../Kit.ts"
 import { onePolled, onHub, until } from "../Rig.ts"
 
@@ -134,6 +135,43 @@ describe("the log says what was asked and what came of it, and readers are told 
         assert.deepStrictEqual(said, { lines: [`pools is loading: ${told} ${more}`], told })
       })
     )
+})
+
+const says = (url: string, cause: unknown) => askedOf("GET", url)(unreachable(cause)).more ?? ""
+
+describe("no secret of a URL is in the log,", () => {
+  const at = "https://up/pools"
+
+  it("wherever it stands in what is asked", () => {
+    for (const url of [
+      "https://up/x?filter=(a)&apikey=s3cr3t",
+      "https://up/x?name='a'&apikey=s3cr3t",
+      "HTTPS://up/x?apikey=s3cr3t",
+      "https://user:s3cr3t@up/x",
+      "https://up/x#s3cr3t"
+    ])
+      assert.match(says(url, "refused"), /^GET https:\/\/up\/x(\?…)?: refused\.$/)
+  })
+
+  it("nor of those in a cause", () => {
+    for (const text of [
+      "to https://user:p@ss:s3cr3t@up/ went wrong",
+      "to 'https://up/?a=(b)&key=s3cr3t'",
+      "to wss://up/?token=s3cr3t",
+      "to REDIS://:s3cr3t@up",
+      `${"x".repeat(480)} https://user:${"y".repeat(60)}s3cr3t@up/`
+    ]) {
+      const said = says(at, new Error(text))
+      assert.notInclude(said, "s3cr3t")
+      assert.notInclude(said, "yyy")
+    }
+  })
+
+  it("and this takes no time, whatever a cause is", () => {
+    const began = performance.now()
+    says(at, new Error("a".repeat(5_000_000)))
+    assert.isBelow(performance.now() - began, 500)
+  })
 })
 
 describe("a row that does not fit is named with what came instead:", () => {
