@@ -39,7 +39,8 @@ export class Head {
 
   make(key: string, columns: Columns["columns"], sort: Sort): void {
     this.columns = columns
-    this.widths = columns.map(({ width }) => width)
+    // With room for the arrow of the one that is sorted by.
+    this.widths = columns.map(({ title, width }) => Math.max(width, title.length + 2))
     const cell = (field: string, label: string, kind: string) => {
       const button = make("button", { type: "button", tabindex: "-1" }, make("span", {}, label))
       button.addEventListener("click", () => this.sorted(field, kind))

@@ -1,6 +1,6 @@
 /** The row of figures on top: the connection, how far it is and how late, and the banner where something is wrong. */
 import { byId, mark, show, write } from "./Element.ts"
-import { brief, listed, long, none, plural, sentence, size, took, whole } from "./Format.ts"
+import { brief, listed, long, none, sentence, size, took, whole } from "./Format.ts"
 import { roadName } from "./Frames.ts"
 import type { Session } from "./Session.ts"
 
@@ -55,7 +55,7 @@ export class State {
       byId("lag-more"),
       lags.length === 0
         ? "from commit to here"
-        : `median of ${plural(lags.length, "change")}, worst ${took(Math.max(...lags))}`
+        : `median of ${whole(lags.length)}, worst ${took(Math.max(...lags))}`
     )
     write(byId("received"), size(received))
     const { asOf } = this.session
