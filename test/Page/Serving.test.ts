@@ -1,7 +1,7 @@
 /** The dashboard as operators have it: several threads, under a path, behind nginx, with a key. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 
-import { Browser, chromium, reason } from "../Browser.ts"
+import { Browser, chromium, isThorough, reason } from "../Browser.ts"
 import { type EventClient } from "../Clients.ts"
 import { Backend, freePort, until } from "../Daemon.ts"
 import { Folder } from "../Process.ts"
@@ -13,7 +13,7 @@ import { buildPage } from "./Build.ts"
 
 const key = "a key of the tests, long enough"
 
-describe.skipIf(chromium === undefined || missing.length > 0)(
+describe.skipIf(chromium === undefined || missing.length > 0 || !isThorough)(
   `the dashboard of two threads, under a path, behind nginx${reason}${unless}`,
   () => {
     const backend = new Backend()
