@@ -250,6 +250,7 @@ export const makeLink = ({ changed, keepAlive, open, receive, roads, token }: Wa
 const farewell = ({ code, problem, retryAfterMs = 1 }: GoodbyeMessage): End => ({
   code,
   retryAfterMs,
-  status: /^(exp|rev|una)/.test(code) ? 401 : 0,
+  // `expired`, `revoked`, `unauthenticated`.
+  status: /^(exp|rev|unau)/.test(code) ? 401 : 0,
   ...problem
 })
